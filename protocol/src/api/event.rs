@@ -1,0 +1,70 @@
+//! What `GET /ws` sends: a hello, then every event as one JSON text message.
+
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    command::Command, data::Sample, incident::Incident, message::Message, node::Node, rule::Rule,
+};
+
+/// One message of the WebSocket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Always the first.
+    Hello(Hello),
+    /// Samples of one received message, after their commit.
+    Samples {
+        /// All of one node.
+        samples: Vec<Sample>,
+    },
+    /// A node came, went, or told its status: the node without `latest`.
+    Status {
+        /// The node as it is now.
+        node: Node,
+    },
+    /// A command changed its state.
+    Command {
+        /// The command as it is now.
+        command: Command,
+    },
+    /// An incident began, changed or closed.
+    Incident {
+        /// The incident as it is now.
+        incident: Incident,
+    },
+    /// A rule was made or changed.
+    Rule {
+        /// The rule as it is now.
+        rule: Rule,
+    },
+    /// A rule was deleted.
+    RuleDeleted {
+        /// Its id.
+        id: String,
+    },
+    /// A message was received, good or bad.
+    Message {
+        /// The message.
+        message: Message,
+    },
+    /// The client was too slow: this many events were left out. Ask the routes for the present state.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// First message of the WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hello {
+    /// Id of this run of the daemon, as in `GET /`.
+    pub id: String,
+    /// Version of the program.
+    pub version: String,
+    /// Oldest API version that this daemon speaks.
+    pub api_min: u32,
+    /// Newest API version that this daemon speaks.
+    pub api_max: u32,
+}

@@ -1,0 +1,19 @@
+//! The JSON types of the HTTP API under `/api/v1` and of the WebSocket at `/ws`.
+//!
+//! The daemon writes them, the terminal, the command line and any other client
+//! read them; one file per resource, named like its route. Times are RFC 3339
+//! with an offset; durations end in their unit.
+
+pub mod auth;
+pub mod command;
+pub mod data;
+pub mod error;
+pub mod event;
+pub mod incident;
+pub mod message;
+pub mod node;
+pub mod rule;
+pub mod station;
+pub mod user;
+
+pub use chrono::{DateTime, Utc};

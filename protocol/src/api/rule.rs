@@ -1,0 +1,236 @@
+//! Rules: `POST /api/v1/command/trigger`, `/api/v1/rules...`.
+
+use alloc::{string::String, vec::Vec};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::command::Action;
+
+/// How a measured value is compared with the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum Comparison {
+    /// `>`
+    #[serde(rename = ">", alias = "gt")]
+    Above,
+    /// `>=`
+    #[serde(rename = ">=", alias = "ge")]
+    AtLeast,
+    /// `<`
+    #[serde(rename = "<", alias = "lt")]
+    Below,
+    /// `<=`
+    #[serde(rename = "<=", alias = "le")]
+    AtMost,
+}
+
+impl Comparison {
+    /// The sign as people write it.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+            Self::Below => "<",
+            Self::AtMost => "<=",
+        }
+    }
+}
+
+/// How bad it is when the rule fires.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth acting on.
+    #[default]
+    Warning,
+    /// Act now.
+    Critical,
+}
+
+/// A command that a rule sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleCommand {
+    /// The node; the one that fired when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Its actuator.
+    pub actuator: String,
+    /// What to do.
+    pub action: Action,
+    /// With action `on`: off again after this many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<u32>,
+}
+
+/// Body of `POST /api/v1/command/trigger` (and `POST /api/v1/rules`): a threshold rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRule {
+    /// For people; made from the condition when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only this node; every node that has the metric when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The metric watched.
+    pub metric: String,
+    /// How the value is compared.
+    pub op: Comparison,
+    /// The threshold, finite.
+    pub value: f64,
+    /// How far back behind the threshold the value must go before it counts as cleared, >= 0.
+    #[serde(default)]
+    pub hysteresis: f64,
+    /// How long the condition must hold before it fires, 0 to 604,800.
+    #[serde(default)]
+    pub hold_s: u32,
+    /// Sent on firing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<RuleCommand>,
+    /// Sent on clearing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_command: Option<RuleCommand>,
+    /// Mailed on firing and on clearing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// How bad it is.
+    #[serde(default)]
+    pub severity: Severity,
+}
+
+/// A rule as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rule {
+    /// ULID.
+    pub id: String,
+    /// Only enabled rules are evaluated; disabling closes open incidents.
+    pub enabled: bool,
+    /// Account that made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// What it watches and does; `name` is always set.
+    #[serde(flatten)]
+    pub spec: RuleSpec,
+}
+
+/// What a stored rule watches and does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RuleSpec {
+    /// For people.
+    pub name: String,
+    /// Only this node; null is every node.
+    pub node: Option<String>,
+    /// The metric watched.
+    pub metric: String,
+    /// How the value is compared.
+    pub op: Comparison,
+    /// The threshold.
+    pub value: f64,
+    /// Distance behind the threshold for clearing.
+    pub hysteresis: f64,
+    /// How long the condition must hold before it fires.
+    pub hold_s: u32,
+    /// Sent on firing.
+    pub command: Option<RuleCommand>,
+    /// Sent on clearing.
+    pub clear_command: Option<RuleCommand>,
+    /// Mailed on firing and on clearing.
+    pub email: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+/// Body of `PATCH /api/v1/rules/{id}`; absent fields stay. A changed condition starts
+/// the rule's state anew. For the nullable ones, `null` clears the field.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RulePatch {
+    /// Switch the rule on or off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// New name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New node, null for every node.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub node: Option<Option<String>>,
+    /// New metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// New comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<Comparison>,
+    /// New threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// New hysteresis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hysteresis: Option<f64>,
+    /// New hold time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_s: Option<u32>,
+    /// New command on firing.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub command: Option<Option<RuleCommand>>,
+    /// New command on clearing.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub clear_command: Option<Option<RuleCommand>>,
+    /// New address.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub email: Option<Option<String>>,
+    /// New severity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+}
+
+/// Reply of `GET /api/v1/rules`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rules {
+    /// Oldest first.
+    pub rules: Vec<Rule>,
+}
+
+/// Tells an absent field (`None`) from an explicit null (`Some(None)`).
+mod nullable {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn deserialize<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+
+    pub(super) fn serialize<S, T>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        T: Serialize,
+    {
+        value
+            .as_ref()
+            .and_then(Option::as_ref)
+            .serialize(serializer)
+    }
+}

@@ -1,0 +1,62 @@
+//! The station itself: `GET /health`, `GET /api/v1/station`.
+
+use alloc::string::String;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Version of the HTTP API and of the WebSocket's events.
+pub const API_VERSION: u32 = 1;
+
+/// Reply of `GET /health`: 200 when all is well, 503 otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `degraded`.
+    pub status: String,
+    /// `ok`, or what is wrong with the store.
+    pub store: String,
+    /// `ok`, or what is wrong with the link to the broker.
+    pub broker: String,
+}
+
+/// Reply of `GET /api/v1/station`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Station {
+    /// Id of this run of the daemon.
+    pub id: String,
+    /// Version of the program.
+    pub version: String,
+    /// When this run began.
+    pub started_at: DateTime<Utc>,
+    /// Seconds since.
+    pub uptime_s: u64,
+    /// Whether alerts can be mailed; false shows them in the terminal only.
+    pub mail_configured: bool,
+    /// Mails that wait to be sent.
+    pub outbox_depth: u64,
+    /// Age of the oldest mail that waits.
+    pub outbox_oldest_age_s: Option<u64>,
+    /// Counters since the start of this run.
+    pub counters: Counters,
+    /// Bytes of the store on disk.
+    pub store_bytes: u64,
+}
+
+/// Counters since the start of this run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counters {
+    /// Messages received.
+    pub messages_received: u64,
+    /// Samples stored.
+    pub samples_stored: u64,
+    /// Messages dropped as duplicates.
+    pub duplicates: u64,
+    /// Messages that could not be understood.
+    pub bad_messages: u64,
+    /// Publishes and subscriptions denied by the broker.
+    pub denied: u64,
+    /// Samples flagged as implausible.
+    pub flagged_samples: u64,
+    /// Transactions committed.
+    pub commits: u64,
+}
