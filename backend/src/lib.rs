@@ -1,1 +1,20 @@
-//! x
+//! The daemon as a library. Data flows from the nodes to the person, and the folders follow it:
+//!
+//! | folder | takes | gives |
+//! |---|---|---|
+//! | [`mqtt`] | packets of nodes | [`ingest::Inbound`] messages; publishes commands |
+//! | [`ingest`] | topic and payload | decoded, validated bodies or the reason why not |
+//! | [`engine`] | messages, requests, the clock | one [`store::Batch`] a transaction, then its effects |
+//! | `rules`, `alerts`, `commands` | samples, acks, deadlines | incidents, mails, commands (pure logic, used by the engine) |
+//! | [`store`] | batches | durable rows, and every query |
+//! | [`live`] | committed changes | events for every listener |
+//! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
+
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod engine;
+pub mod ingest;
+pub mod live;
+pub mod mqtt;
+pub mod store;

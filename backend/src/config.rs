@@ -1,0 +1,264 @@
+//! The configuration: `signalbox.toml`, environment and flags, in rising order.
+//! This file holds the types with their defaults; `config/load.rs` reads them.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be configured. Every section and key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where things are kept.
+    pub store: StoreConfig,
+    /// HTTP API.
+    pub api: ApiConfig,
+    /// Embedded broker.
+    pub mqtt: MqttConfig,
+    /// Foreign topics.
+    pub mapping: Vec<MappingConfig>,
+    /// Plausibility ranges and units by metric name; adds to the built-in ones.
+    pub metric: BTreeMap<String, MetricConfig>,
+    /// Commands.
+    pub command: CommandConfig,
+    /// Mail server; absent: alerts show in the terminal only.
+    pub mail: Option<MailConfig>,
+    /// Accounts.
+    pub account: AccountConfig,
+    /// Logging.
+    pub log: LogConfig,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Folder of the database; the platform's data folder when absent.
+    pub data_dir: Option<PathBuf>,
+    /// Raw samples are kept this long; 0 is for ever.
+    pub raw_retention_days: u32,
+    /// Hourly statistics are kept this long; 0 is for ever.
+    pub rollup_retention_days: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            raw_retention_days: 400,
+            rollup_retention_days: 0,
+        }
+    }
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// TCP address; plain HTTP, so loopback unless a proxy in front ends TLS.
+    pub address: std::net::IpAddr,
+    /// TCP port; 0 picks a free one.
+    pub port: u16,
+    /// Unix socket; in the data folder when absent.
+    pub socket: Option<PathBuf>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 8080,
+            socket: None,
+        }
+    }
+}
+
+/// `[mqtt]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MqttConfig {
+    /// Where the embedded broker listens; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Lets clients in without a login, and lets them publish for any node. With a warning.
+    pub anonymous: bool,
+    /// Largest packet accepted.
+    pub packet_bytes_max: usize,
+    /// Most clients at a time.
+    pub clients_max: usize,
+}
+
+impl Default for MqttConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            anonymous: false,
+            packet_bytes_max: 262_144,
+            clients_max: 10_000,
+        }
+    }
+}
+
+/// `[[mapping]]`: a foreign topic and where its values are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingConfig {
+    /// Topic filter; `+` and `#` as in MQTT.
+    pub topic: String,
+    /// Node name: fixed, or `{1}` for the level that the first `+` stands for, and so on.
+    pub node: Option<String>,
+    /// JSON path (RFC 9535) of the node name in the payload, instead of `node`.
+    pub node_path: Option<String>,
+    /// Metric name → JSON path (RFC 9535) of its value; `$` for a payload that is the bare value.
+    pub metrics: BTreeMap<String, String>,
+    /// JSON path of the time: RFC 3339 text or Unix seconds or milliseconds.
+    pub ts_path: Option<String>,
+}
+
+/// `[metric.NAME]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricConfig {
+    /// Smallest plausible value.
+    pub min: Option<f64>,
+    /// Largest plausible value.
+    pub max: Option<f64>,
+    /// Shown behind the value.
+    pub unit: Option<String>,
+}
+
+/// `[command]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandConfig {
+    /// A sent command that is not answered for this long has timed out.
+    pub ack_timeout_s: u32,
+    /// A command waits this long for an offline node.
+    pub expiry_s: u32,
+    /// A timed ON must be seen to be off this long after its end; else the station sends OFF.
+    pub off_check_grace_s: u32,
+    /// Time zone of cron expressions that name none; IANA name.
+    pub tz: chrono_tz::Tz,
+}
+
+impl Default for CommandConfig {
+    fn default() -> Self {
+        Self {
+            ack_timeout_s: 10,
+            expiry_s: 3_600,
+            off_check_grace_s: 2,
+            tz: chrono_tz::Tz::UTC,
+        }
+    }
+}
+
+/// How the mail connection is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// TLS from the start (port 465).
+    Tls,
+    /// STARTTLS, required (port 587).
+    #[default]
+    Starttls,
+    /// Plain text: only without a user name, or to loopback.
+    None,
+}
+
+/// `[mail]`
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// Mail server.
+    pub host: String,
+    /// Its port; 465 for `tls`, 587 for `starttls`, 25 for `none` when absent.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Protection of the connection.
+    #[serde(default)]
+    pub tls: MailTls,
+    /// Login name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password (better in the environment: `SIGNALBOX_MAIL__PASSWORD`).
+    #[serde(default)]
+    pub password: Option<String>,
+    /// Sender address.
+    pub from: String,
+    /// A mail that could not be delivered for this long is given up.
+    #[serde(default = "give_up_h")]
+    pub give_up_h: u32,
+    /// First pause after a failed try; doubles up to 1,800 s.
+    #[serde(default = "retry_s")]
+    pub retry_s: u32,
+}
+
+const fn give_up_h() -> u32 {
+    72
+}
+
+const fn retry_s() -> u32 {
+    10
+}
+
+impl std::fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailConfig")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("username", &self.username)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who may sign up after the first account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignupPolicy {
+    /// Anyone, as viewer.
+    Open,
+    /// Only accounts that an administrator makes.
+    #[default]
+    Invitation,
+    /// Nobody.
+    Closed,
+}
+
+/// `[account]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountConfig {
+    /// Who may sign up after the first account.
+    pub signup: SignupPolicy,
+    /// Life-time of a session.
+    pub session_h: u32,
+}
+
+impl Default for AccountConfig {
+    fn default() -> Self {
+        Self {
+            signup: SignupPolicy::default(),
+            session_h: 24 * 7,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter like `info,signalbox_backend=debug`.
+    pub level: String,
+    /// File; standard error when absent.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            file: None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Links to brokers: the embedded one, later external ones. A link turns what nodes
+//! publish into [`crate::ingest::Inbound`] for the engine, and publishes what the engine
+//! decided after its commit.
+
+use async_trait::async_trait;
+
+/// A message that the station publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// Full topic.
+    pub topic: String,
+    /// Payload bytes.
+    pub payload: Vec<u8>,
+    /// After this time the broker need not deliver it any more (MQTT 5 message expiry).
+    pub expiry_s: u32,
+}
+
+/// Why a publish did not go out.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The broker is away.
+    #[error("the link to the broker is down: {reason}")]
+    Down {
+        /// What the broker or the network said.
+        reason: String,
+    },
+}
+
+/// A way to publish to nodes: QoS 1, never retained.
+#[async_trait]
+pub trait Link: Send + Sync + 'static {
+    /// Hands the message to the broker. Success says only that the broker took it; the
+    /// node's ack is what counts.
+    ///
+    /// # Errors
+    /// [`LinkError::Down`] when the broker cannot take it now.
+    async fn publish(&self, message: Publish) -> Result<(), LinkError>;
+
+    /// `None` when all is well, else what is wrong, for the health route and the banner.
+    fn trouble(&self) -> Option<String>;
+
+    /// Whether nodes that were online before a restart of the station are surely not
+    /// connected now (true for the embedded broker, which restarts with the station).
+    fn forgets_connections(&self) -> bool;
+}
