@@ -12,10 +12,13 @@ use super::user::Role;
 #[serde(deny_unknown_fields)]
 pub struct SignupRequest {
     /// 1 to 32 letters, digits, `_`, `-`, `.`.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,32}$", example = "anna")]
     pub username: String,
     /// One address.
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
     pub email: String,
     /// 8 to 256 bytes.
+    #[schema(min_length = 8, max_length = 256, format = "password")]
     pub password: String,
 }
 

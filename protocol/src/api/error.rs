@@ -14,8 +14,10 @@ pub struct ErrorBody {
 /// What went wrong, for programs (`code`, `field`) and for people (`message`, `hint`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDetail {
-    /// Stable word for programs: `unauthorized`, `forbidden`, `not_found`, `conflict`,
-    /// `invalid`, `too_many_requests`, `too_large`, `unavailable`, `internal`.
+    /// Stable word for programs: `invalid` (400, 422), `unauthorized` (401), `forbidden` (403),
+    /// `not_found` (404), `method_not_allowed` (405), `not_acceptable` (406), `conflict` (409),
+    /// `too_large` (413), `unsupported` (415, 426), `too_many_requests` (429),
+    /// `internal` (500), `unavailable` (503).
     pub code: String,
     /// One sentence, lower case, the offending value in backticks.
     pub message: String,

@@ -10,6 +10,7 @@ pub mod data;
 pub mod error;
 pub mod event;
 pub mod incident;
+pub mod mail;
 pub mod message;
 pub mod node;
 pub mod rule;

@@ -1,6 +1,6 @@
 //! People's accounts: `GET /users`, `/api/v1/users...`.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,15 +57,25 @@ pub struct User {
     pub last_login_at: Option<DateTime<Utc>>,
 }
 
+/// Reply of `GET /users` and `GET /api/v1/users` (administrators).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Users {
+    /// By name.
+    pub users: Vec<User>,
+}
+
 /// Body of `POST /api/v1/users` (administrators).
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// 1 to 32 letters, digits, `_`, `-`, `.`.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,32}$", example = "anna")]
     pub username: String,
     /// One address.
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
     pub email: String,
     /// 8 to 256 bytes.
+    #[schema(min_length = 8, max_length = 256, format = "password")]
     pub password: String,
     /// What it may do.
     pub role: Role,
@@ -77,12 +87,14 @@ pub struct NewUser {
 pub struct UserPatch {
     /// New password; ends all sessions of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 8, max_length = 256, format = "password")]
     pub password: Option<String>,
     /// New role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// New address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
     pub email: Option<String>,
 }
 
