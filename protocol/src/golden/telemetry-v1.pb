@@ -1,0 +1,5 @@
+*0ˆ'
+temperatureffªA
+humidity P	
+soil €€°œÛŸ4	
+soil þ

@@ -1,0 +1,24 @@
+//! How large anything on the wire may be. The same numbers stand in `docs/protocol.md`.
+
+/// Bytes of a node, metric or actuator name.
+pub const NAME_BYTES_MAX: usize = 32;
+/// Bytes of a topic of ours: `signalbox/` + name + `/telemetry`.
+pub const TOPIC_BYTES_MAX: usize = 64;
+/// Bytes of a telemetry payload.
+pub const TELEMETRY_BYTES_MAX: usize = 65_536;
+/// Bytes of a status, command or ack payload.
+pub const MESSAGE_BYTES_MAX: usize = 4_096;
+/// Samples of one telemetry message.
+pub const SAMPLES_MAX: usize = 256;
+/// Values of one sample.
+pub const VALUES_MAX: usize = 32;
+/// Actuators of one node.
+pub const ACTUATORS_MAX: usize = 8;
+/// Bytes of a firmware version.
+pub const FIRMWARE_BYTES_MAX: usize = 32;
+/// Bytes of the reason of a refusal.
+pub const REASON_BYTES_MAX: usize = 64;
+/// Bytes of a command id: a ULID as text.
+pub const ID_BYTES: usize = 26;
+/// Longest timed command: seven days.
+pub const FOR_MS_MAX: u32 = 7 * 24 * 3_600 * 1_000;
