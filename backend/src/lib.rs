@@ -10,6 +10,7 @@
 //! | [`live`] | committed changes | events for every listener |
 //! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
 
+pub mod api;
 pub mod auth;
 pub mod clock;
 pub mod config;

@@ -2,6 +2,8 @@
 //! publish into [`crate::ingest::Inbound`] for the engine, and publishes what the engine
 //! decided after its commit.
 
+pub mod credentials;
+
 use async_trait::async_trait;
 
 /// A message that the station publishes.

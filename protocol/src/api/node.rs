@@ -93,6 +93,13 @@ pub struct Actuator {
     pub pending_command: Option<String>,
 }
 
+/// Reply of `GET /api/v1/nodes`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Nodes {
+    /// By name.
+    pub nodes: Vec<Node>,
+}
+
 /// Body of `POST /api/v1/nodes` (administrators).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
