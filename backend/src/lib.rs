@@ -17,6 +17,7 @@ pub mod config;
 pub mod counters;
 pub mod engine;
 pub mod ingest;
+pub mod listeners;
 pub mod live;
 pub mod mqtt;
 pub mod store;

@@ -2,7 +2,10 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Deserialize;
-use signalbox_protocol::api::node::{NewNode, Node, NodeCredentials, Nodes};
+use signalbox_protocol::{
+    api::node::{NewNode, Node, NodeCredentials, Nodes},
+    topic::check_name,
+};
 
 use super::{
     SharedState,
@@ -69,6 +72,7 @@ pub(crate) async fn add(
     JsonBody(new): JsonBody<NewNode>,
 ) -> Result<(StatusCode, Json<NodeCredentials>), ApiError> {
     let name = new.name;
+    check_name(&name).map_err(|error| ApiError::invalid("name", error.to_string()))?;
     if !query.replace && state.store.node_password(&name).await?.is_some() {
         return Err(ApiError::Conflict {
             message: format!("node `{name}` has a password already"),

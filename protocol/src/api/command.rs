@@ -110,8 +110,10 @@ pub struct Command {
 #[serde(deny_unknown_fields)]
 pub struct NewCommand {
     /// The node.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub node: String,
     /// Its actuator.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "led")]
     pub actuator: String,
     /// What to do.
     pub action: Action,
@@ -126,8 +128,10 @@ pub struct NewCommand {
 #[serde(deny_unknown_fields)]
 pub struct NewTimedCommand {
     /// The node.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub node: String,
     /// Its actuator.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "led")]
     pub actuator: String,
     /// What to do.
     pub action: Action,
@@ -136,6 +140,7 @@ pub struct NewTimedCommand {
     pub reason: Option<String>,
     /// With action `on`: off again after this many seconds, 1 to 604,800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 604800)]
     pub duration_s: Option<u32>,
     /// Once, at this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -104,7 +104,8 @@ pub struct Nodes {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNode {
-    /// See the node protocol for the allowed characters.
+    /// 1 to 32 letters, digits, `_`, `-`; begins with a letter or digit.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub name: String,
 }
 

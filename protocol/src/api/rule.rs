@@ -69,13 +69,16 @@ pub enum Severity {
 pub struct RuleCommand {
     /// The node; the one that fired when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub node: Option<String>,
     /// Its actuator.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "led")]
     pub actuator: String,
     /// What to do.
     pub action: Action,
     /// With action `on`: off again after this many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 604800)]
     pub duration_s: Option<u32>,
 }
 
@@ -88,8 +91,10 @@ pub struct NewRule {
     pub name: Option<String>,
     /// Only this node; every node that has the metric when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub node: Option<String>,
     /// The metric watched.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "temperature")]
     pub metric: String,
     /// How the value is compared.
     pub op: Comparison,
@@ -97,9 +102,11 @@ pub struct NewRule {
     pub value: f64,
     /// How far back behind the threshold the value must go before it counts as cleared, >= 0.
     #[serde(default)]
+    #[schema(minimum = 0)]
     pub hysteresis: f64,
     /// How long the condition must hold before it fires, 0 to 604,800.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 604800)]
     pub hold_s: u32,
     /// Sent on firing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +116,7 @@ pub struct NewRule {
     pub clear_command: Option<RuleCommand>,
     /// Mailed on firing and on clearing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
     pub email: Option<String>,
     /// How bad it is.
     #[serde(default)]
