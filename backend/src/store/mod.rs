@@ -5,6 +5,10 @@
 //! Traits are split by domain so that a second store (PostgreSQL) can be added beside
 //! `sqlite/`; `suite.rs` holds the tests that both must pass.
 
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
 use std::{ops::Range, sync::Arc};
 
 use async_trait::async_trait;

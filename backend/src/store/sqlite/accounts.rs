@@ -1,0 +1,241 @@
+//! Accounts, sessions, and the nodes' broker passwords.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use signalbox_protocol::api::user::{Role, User};
+
+use super::{SqliteStore, time, us};
+use crate::store::{AccountStore, Result, SessionRow, StoreError};
+
+type UserRow = (String, String, String, i64, Option<i64>, String);
+
+fn user_of(row: UserRow) -> Result<(User, String)> {
+    let (username, email, role, created_us, last_login_us, hash) = row;
+    let role = role_of(&role)?;
+    let user = User {
+        username,
+        email,
+        role,
+        created_at: time(created_us),
+        last_login_at: last_login_us.map(time),
+    };
+    Ok((user, hash))
+}
+
+fn role_of(word: &str) -> Result<Role> {
+    Role::from_word(word).ok_or_else(|| StoreError::Unusable {
+        reason: format!("`{word}` is not a role"),
+    })
+}
+
+/// Turns a broken uniqueness into the name that is taken.
+fn taken(error: sqlx::Error, name: &str) -> StoreError {
+    match error.as_database_error() {
+        Some(database) if database.is_unique_violation() => StoreError::Taken {
+            name: name.to_owned(),
+        },
+        _ => error.into(),
+    }
+}
+
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn add_user(
+        &self,
+        user: &User,
+        password_hash: &str,
+        first_is_administrator: bool,
+    ) -> Result<Role> {
+        let mut writer = self.writer().await;
+        writer.begin().await?;
+        let accounts: i64 = sqlx::query_scalar("SELECT count(*) FROM account")
+            .fetch_one(&mut writer.connection)
+            .await?;
+        let role = if first_is_administrator && accounts == 0 {
+            Role::Administrator
+        } else {
+            user.role
+        };
+        sqlx::query(
+            "INSERT INTO account (username, email, role, password_hash, created_us) \
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(&user.username)
+        .bind(&user.email)
+        .bind(role.as_str())
+        .bind(password_hash)
+        .bind(us(user.created_at))
+        .execute(&mut writer.connection)
+        .await
+        .map_err(|error| taken(error, &user.username))?;
+        writer.commit().await?;
+        Ok(role)
+    }
+
+    async fn users(&self) -> Result<Vec<User>> {
+        let rows: Vec<UserRow> = sqlx::query_as(
+            "SELECT username, email, role, created_us, last_login_us, '' FROM account \
+             ORDER BY username",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|row| user_of(row).map(|(user, _)| user))
+            .collect()
+    }
+
+    async fn user(&self, username: &str) -> Result<Option<(User, String)>> {
+        let row: Option<UserRow> = sqlx::query_as(
+            "SELECT username, email, role, created_us, last_login_us, password_hash \
+             FROM account WHERE username = ?",
+        )
+        .bind(username)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(user_of).transpose()
+    }
+
+    async fn update_user(
+        &self,
+        username: &str,
+        password_hash: Option<&str>,
+        role: Option<Role>,
+        email: Option<&str>,
+    ) -> Result<()> {
+        let mut writer = self.writer().await;
+        writer.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE account SET password_hash = ifnull(?, password_hash), \
+             role = ifnull(?, role), email = ifnull(?, email) WHERE username = ?",
+        )
+        .bind(password_hash)
+        .bind(role.map(Role::as_str))
+        .bind(email)
+        .bind(username)
+        .execute(&mut writer.connection)
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            return Err(StoreError::Missing {
+                name: username.to_owned(),
+            });
+        }
+        if password_hash.is_some() || role.is_some() {
+            sqlx::query("DELETE FROM session WHERE username = ?")
+                .bind(username)
+                .execute(&mut writer.connection)
+                .await?;
+        }
+        writer.commit().await?;
+        Ok(())
+    }
+
+    async fn delete_user(&self, username: &str) -> Result<()> {
+        let mut writer = self.writer().await;
+        let gone = sqlx::query("DELETE FROM account WHERE username = ?")
+            .bind(username)
+            .execute(&mut writer.connection)
+            .await?
+            .rows_affected();
+        if gone == 0 {
+            return Err(StoreError::Missing {
+                name: username.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn add_session(&self, session: &SessionRow) -> Result<()> {
+        let mut writer = self.writer().await;
+        writer.begin().await?;
+        sqlx::query(
+            "INSERT INTO session (token_hash, username, created_us, expires_us) \
+             VALUES (?, ?, ?, ?)",
+        )
+        .bind(session.token_hash.as_slice())
+        .bind(&session.username)
+        .bind(us(session.created_at))
+        .bind(us(session.expires_at))
+        .execute(&mut writer.connection)
+        .await?;
+        sqlx::query("UPDATE account SET last_login_us = ? WHERE username = ?")
+            .bind(us(session.created_at))
+            .bind(&session.username)
+            .execute(&mut writer.connection)
+            .await?;
+        writer.commit().await?;
+        Ok(())
+    }
+
+    async fn session(
+        &self,
+        token_hash: &[u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRow>> {
+        let row: Option<(String, String, i64, i64)> = sqlx::query_as(
+            "SELECT session.username, role, session.created_us, expires_us FROM session \
+             JOIN account ON account.username = session.username \
+             WHERE token_hash = ? AND expires_us > ?",
+        )
+        .bind(token_hash.as_slice())
+        .bind(us(now))
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|(username, role, created_us, expires_us)| {
+            Ok(SessionRow {
+                token_hash: *token_hash,
+                username,
+                role: role_of(&role)?,
+                created_at: time(created_us),
+                expires_at: time(expires_us),
+            })
+        })
+        .transpose()
+    }
+
+    async fn end_session(&self, token_hash: &[u8; 32]) -> Result<bool> {
+        let mut writer = self.writer().await;
+        let gone = sqlx::query("DELETE FROM session WHERE token_hash = ?")
+            .bind(token_hash.as_slice())
+            .execute(&mut writer.connection)
+            .await?;
+        Ok(gone.rows_affected() == 1)
+    }
+
+    async fn prune_sessions(&self, now: DateTime<Utc>) -> Result<u64> {
+        let mut writer = self.writer().await;
+        let gone = sqlx::query("DELETE FROM session WHERE expires_us <= ?")
+            .bind(us(now))
+            .execute(&mut writer.connection)
+            .await?;
+        Ok(gone.rows_affected())
+    }
+
+    async fn set_node_password(&self, node: &str, hash: &str) -> Result<()> {
+        let mut writer = self.writer().await;
+        sqlx::query("INSERT OR REPLACE INTO node_password (node, hash) VALUES (?, ?)")
+            .bind(node)
+            .bind(hash)
+            .execute(&mut writer.connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn node_password(&self, node: &str) -> Result<Option<String>> {
+        Ok(
+            sqlx::query_scalar("SELECT hash FROM node_password WHERE node = ?")
+                .bind(node)
+                .fetch_optional(&self.readers)
+                .await?,
+        )
+    }
+
+    async fn remove_node_password(&self, node: &str) -> Result<bool> {
+        let mut writer = self.writer().await;
+        let gone = sqlx::query("DELETE FROM node_password WHERE node = ?")
+            .bind(node)
+            .execute(&mut writer.connection)
+            .await?;
+        Ok(gone.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,234 @@
+//! Statistics: n, min, mean, max of equal buckets, folded here and not in SQL, which is several
+//! times faster. Buckets of whole hours come from the rollup, narrower ones from the samples.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use signalbox_protocol::api::data::{Bucket, BucketsReply, SeriesBuckets};
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+
+use super::{insert::HOUR_US, time, us};
+use crate::store::{Result, SampleFilter};
+
+/// How a range is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    from_us: i64,
+    width_us: i64,
+    count: i64,
+    whole_hours: bool,
+}
+
+/// Buckets of an hour and more are widened to whole hours and begin on one, so that the rollup
+/// answers them exactly; the reply says the range as used.
+fn cut(range: &Range<DateTime<Utc>>, buckets: u32) -> Cut {
+    let (from_us, to_us) = (us(range.start), us(range.end));
+    let count = i64::from(buckets.max(1));
+    let width_us = ((to_us - from_us).max(1) + count - 1)
+        .div_euclid(count)
+        .max(1_000);
+    if width_us < HOUR_US {
+        // Whole milliseconds: that is what the reply can say.
+        let width_us = (width_us + 999).div_euclid(1_000) * 1_000;
+        return Cut {
+            from_us,
+            width_us,
+            count,
+            whole_hours: false,
+        };
+    }
+    let from_us = from_us.div_euclid(HOUR_US) * HOUR_US;
+    let hours = (to_us - from_us + HOUR_US - 1).div_euclid(HOUR_US);
+    let width_us = (hours + count - 1).div_euclid(count) * HOUR_US;
+    let count = (hours * HOUR_US + width_us - 1).div_euclid(width_us);
+    Cut {
+        from_us,
+        width_us,
+        count,
+        whole_hours: true,
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fold {
+    n: u64,
+    min: f64,
+    max: f64,
+    sum: f64,
+}
+
+impl Fold {
+    fn join(&mut self, other: &Self) {
+        self.n += other.n;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+    }
+}
+
+pub(super) async fn read(
+    readers: &SqlitePool,
+    filter: &SampleFilter,
+    range: Range<DateTime<Utc>>,
+    buckets: u32,
+) -> Result<BucketsReply> {
+    let cut = cut(&range, buckets);
+    let to_us = if cut.whole_hours {
+        cut.from_us + cut.count * cut.width_us
+    } else {
+        us(range.end)
+    };
+    let mut series = Vec::new();
+    for (id, node, metric) in matching(readers, filter).await? {
+        let folds = if cut.whole_hours {
+            fold_rollup(readers, id, cut, to_us).await?
+        } else {
+            fold_samples(readers, id, cut, to_us).await?
+        };
+        if !folds.is_empty() {
+            series.push(SeriesBuckets {
+                node,
+                metric,
+                buckets: finish(folds, cut),
+            });
+        }
+    }
+    Ok(BucketsReply {
+        from: time(cut.from_us),
+        to: time(to_us),
+        bucket_ms: cut.width_us.unsigned_abs() / 1_000,
+        series,
+    })
+}
+
+async fn matching(
+    readers: &SqlitePool,
+    filter: &SampleFilter,
+) -> Result<Vec<(i64, String, String)>> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT id, node, metric FROM series WHERE 1");
+    if let Some(node) = &filter.node {
+        query.push(" AND node = ").push_bind(node);
+    }
+    if let Some(metric) = &filter.metric {
+        query.push(" AND metric = ").push_bind(metric);
+    }
+    query.push(" ORDER BY node, metric");
+    Ok(query.build_query_as().fetch_all(readers).await?)
+}
+
+async fn fold_samples(
+    readers: &SqlitePool,
+    series: i64,
+    cut: Cut,
+    to_us: i64,
+) -> Result<BTreeMap<i64, Fold>> {
+    let mut folds = BTreeMap::new();
+    let mut rows = sqlx::query_as::<_, (i64, f64)>(
+        "SELECT ts_us, value FROM sample WHERE series_id = ? AND ts_us >= ? AND ts_us < ? \
+         AND flags = 0",
+    )
+    .bind(series)
+    .bind(cut.from_us)
+    .bind(to_us)
+    .fetch(readers);
+    while let Some((ts_us, value)) = rows.try_next().await? {
+        add(
+            &mut folds,
+            cut,
+            ts_us,
+            &Fold {
+                n: 1,
+                min: value,
+                max: value,
+                sum: value,
+            },
+        );
+    }
+    Ok(folds)
+}
+
+async fn fold_rollup(
+    readers: &SqlitePool,
+    series: i64,
+    cut: Cut,
+    to_us: i64,
+) -> Result<BTreeMap<i64, Fold>> {
+    let mut folds = BTreeMap::new();
+    let mut rows = sqlx::query_as::<_, (i64, i64, f64, f64, f64)>(
+        "SELECT hour, n, min, max, sum FROM rollup WHERE series_id = ? AND hour >= ? \
+         AND hour < ? AND n > 0",
+    )
+    .bind(series)
+    .bind(cut.from_us.div_euclid(HOUR_US))
+    .bind(to_us.div_euclid(HOUR_US))
+    .fetch(readers);
+    while let Some((hour, n, min, max, sum)) = rows.try_next().await? {
+        add(
+            &mut folds,
+            cut,
+            hour * HOUR_US,
+            &Fold {
+                n: n.unsigned_abs(),
+                min,
+                max,
+                sum,
+            },
+        );
+    }
+    Ok(folds)
+}
+
+fn add(folds: &mut BTreeMap<i64, Fold>, cut: Cut, ts_us: i64, fold: &Fold) {
+    let at = (ts_us - cut.from_us).div_euclid(cut.width_us);
+    folds
+        .entry(at)
+        .and_modify(|known| known.join(fold))
+        .or_insert(*fold);
+}
+
+fn finish(folds: BTreeMap<i64, Fold>, cut: Cut) -> Vec<Bucket> {
+    folds
+        .into_iter()
+        .map(|(at, fold)| Bucket {
+            ts: time(cut.from_us + at * cut.width_us),
+            n: fold.n,
+            min: fold.min,
+            #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 samples")]
+            mean: fold.sum / fold.n as f64,
+            max: fold.max,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn narrow_buckets_keep_the_range() {
+        let cut = cut(&(at(7_201)..at(7_801)), 60);
+        assert_eq!(
+            cut,
+            Cut {
+                from_us: 7_201_000_000,
+                width_us: 10_000_000,
+                count: 60,
+                whole_hours: false
+            }
+        );
+    }
+
+    #[test]
+    fn wide_buckets_are_whole_hours() {
+        let cut = cut(&(at(7_201)..at(7_201 + 86_400)), 10);
+        assert_eq!(cut.from_us, 7_200_000_000);
+        assert_eq!(cut.width_us, 3 * HOUR_US);
+        assert_eq!(cut.count, 9);
+        assert!(cut.from_us + cut.count * cut.width_us >= us(at(7_201 + 86_400)));
+    }
+}

@@ -1,0 +1,244 @@
+//! The embedded store: SQLite in WAL mode, one file. One connection writes, with a commit that
+//! is on disk when it returns (`synchronous=FULL`); a few others read and never wait for it.
+
+mod accounts;
+mod buckets;
+mod engine;
+mod insert;
+mod outbox;
+mod samples;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use insert::SeriesIds;
+use sqlx::{
+    Connection, SqliteConnection, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Result, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// `SGBX`: tells our files from other programs' databases.
+const APPLICATION_ID: i64 = 0x5347_4258;
+/// Connections for reading; each costs about 2 MB of cache.
+const READERS_MAX: u32 = 3;
+/// Pages of 4 KiB in the write-ahead log before it is moved into the file.
+const WAL_PAGES_MAX: u32 = 2_000;
+
+/// The embedded store. Dropping it releases the file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Mutex<Writer>,
+    readers: SqlitePool,
+    path: PathBuf,
+    /// Held for as long as the store is open, so that no second daemon writes the same file.
+    _lock: File,
+}
+
+/// The one connection that writes. Transactions are begun and ended by hand: SQLite ends them by
+/// itself when the disk is full, which a counted transaction of the driver does not survive.
+#[derive(Debug)]
+struct Writer {
+    connection: SqliteConnection,
+    series: SeriesIds,
+    in_transaction: bool,
+}
+
+impl Writer {
+    async fn begin(&mut self) -> Result<()> {
+        self.in_transaction = true;
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Takes back what an error or a dropped future left unfinished.
+    async fn clean_up(&mut self) {
+        if self.in_transaction {
+            if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
+                tracing::debug!(%error, "nothing to roll back: SQLite had done so");
+            }
+            self.in_transaction = false;
+        }
+    }
+}
+
+/// Opens the database in a file, making it and its folder where they are missing.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when another daemon has it open, when it belongs to another program
+/// or a newer version, or when WAL mode is not to be had; [`StoreError::Unavailable`] when the
+/// folder or file cannot be made.
+pub async fn open(path: &Path) -> Result<SqliteStore> {
+    let lock = lock_file(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
+        .pragma("cache_size", "-8000")
+        .statement_cache_capacity(256);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    restrict(path)?;
+    check_ours(&mut connection, path).await?;
+    MIGRATIONS
+        .run(&mut connection)
+        .await
+        .map_err(|error| StoreError::Unusable {
+            reason: format!(
+                "`{}` cannot be brought to this version: {error}",
+                path.display()
+            ),
+        })?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .connect_with(options.read_only(true).pragma("cache_size", "-2000"))
+        .await?;
+    let series = SeriesIds::load(&mut connection).await?;
+    Ok(SqliteStore {
+        writer: Mutex::new(Writer {
+            connection,
+            series,
+            in_transaction: false,
+        }),
+        readers,
+        path: path.to_owned(),
+        _lock: lock,
+    })
+}
+
+impl SqliteStore {
+    /// The writer, with no transaction open.
+    async fn writer(&self) -> MutexGuard<'_, Writer> {
+        let mut writer = self.writer.lock().await;
+        writer.clean_up().await;
+        writer
+    }
+
+    /// Moves the write-ahead log into the file and closes all connections.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Err(error) = self.writer.into_inner().connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly; nothing is lost");
+        }
+    }
+}
+
+fn lock_file(path: &Path) -> Result<File> {
+    let unavailable = |error: std::io::Error| StoreError::Unavailable {
+        reason: format!("`{}`: {error}", path.display()),
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unavailable)?;
+    }
+    let lock = File::create(path.with_extension("lock")).map_err(unavailable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Unusable {
+            reason: format!("`{}` is open in another daemon", path.display()),
+        }),
+        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+/// Only the daemon's user reads the file: it holds password hashes.
+fn restrict(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(
+            |error| StoreError::Unavailable {
+                reason: format!("`{}`: {error}", path.display()),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+async fn check_ours(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    let unusable = |reason: &str| StoreError::Unusable {
+        reason: format!("`{}` {reason}", path.display()),
+    };
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await?;
+    match id {
+        APPLICATION_ID => {}
+        0 if tables == 0 => {
+            sqlx::query("PRAGMA application_id = 1397178968")
+                .execute(&mut *connection)
+                .await?;
+        }
+        _ => return Err(unusable("is a database of another program")),
+    }
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(connection)
+        .await?;
+    if mode != "wal" {
+        return Err(unusable(
+            "cannot use a write-ahead log (is it on a network file system?)",
+        ));
+    }
+    Ok(())
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Microseconds since 1970, as stored.
+pub(super) const fn us(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+/// The time of a stored number of microseconds; what no calendar holds becomes its end.
+pub(super) fn time(us: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(us).unwrap_or(if us < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    })
+}
+
+/// JSON of a whole row.
+fn to_doc<T: serde::Serialize>(row: &T) -> Result<String> {
+    serde_json::to_string(row).map_err(|error| StoreError::Unusable {
+        reason: format!("a row cannot be written: {error}"),
+    })
+}
+
+/// A whole row from its JSON.
+fn from_doc<T: serde::de::DeserializeOwned>(doc: &str) -> Result<T> {
+    serde_json::from_str(doc).map_err(|error| StoreError::Unusable {
+        reason: format!("a row cannot be read: {error}"),
+    })
+}
