@@ -1,6 +1,14 @@
 //! From bytes to meaning: a link hands over topic and payload, this module decodes and
 //! validates them (in the link's task, so in parallel), and the engine gets [`Inbound`].
 
+mod classic;
+mod decode;
+mod mapping;
+mod validate;
+
+pub use decode::Decoder;
+pub use mapping::MappingError;
+
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::message::MESSAGE_HEAD_BYTES_MAX;
 use tokio::sync::oneshot;
