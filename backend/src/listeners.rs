@@ -1,8 +1,8 @@
-//! What the daemon opens before it starts: its data folder with a lock, the TCP port, the unix
+//! What the daemon opens before it starts: its data folder, the TCP port, the unix
 //! socket. Every failure says what is wrong and the way out. Feeds [`crate::run`].
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs,
     io::{self, ErrorKind},
     net::SocketAddr,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
@@ -15,8 +15,6 @@ use crate::config::Config;
 
 /// Name of the unix socket in the data folder.
 const SOCKET_NAME: &str = "signalbox.sock";
-/// Name of the lock in the data folder.
-const LOCK_NAME: &str = "signalbox.lock";
 /// Owner and group may connect; who they are is asked of the kernel for each connection.
 const SOCKET_MODE: u32 = 0o660;
 /// The data folder holds password hashes.
@@ -35,12 +33,6 @@ pub enum ListenError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
-    },
-    /// Another daemon works on the same folder.
-    #[error("another daemon uses the data folder `{path}`")]
-    InUse {
-        /// The folder.
-        path: PathBuf,
     },
     /// The TCP address cannot be bound.
     #[error("cannot listen on `{address}`")]
@@ -88,7 +80,6 @@ impl ListenError {
                 "make it writable for this user, or name another with `--data-dir`"
             }
             (Self::DataDir { .. }, _) => "name another with `--data-dir` or `store.data_dir`",
-            (Self::InUse { .. }, _) => "stop the other daemon, or name another `--data-dir`",
             (Self::Tcp { .. }, ErrorKind::AddrInUse) => {
                 "another program has the port: stop it, or choose one with `--port` (0 picks a \
                  free one)"
@@ -107,15 +98,6 @@ impl ListenError {
             (Self::NotASocket { .. }, _) => "move it away, or choose another path with `--socket`",
         }
     }
-}
-
-/// The data folder, held by this process alone.
-#[derive(Debug)]
-pub struct DataDir {
-    /// The folder.
-    pub path: PathBuf,
-    /// The system lets go of the lock when the file is closed, also after a crash.
-    _lock: File,
 }
 
 /// Where the data folder is: the configured one, else the platform's.
@@ -142,34 +124,20 @@ pub fn socket_path(config: &Config) -> Result<PathBuf, ListenError> {
     }
 }
 
-impl DataDir {
-    /// Makes the folder where it is missing, and takes its lock.
-    ///
-    /// # Errors
-    /// [`ListenError::DataDir`], [`ListenError::InUse`].
-    pub fn open(path: PathBuf) -> Result<Self, ListenError> {
-        let failed = |source| ListenError::DataDir {
-            path: path.clone(),
-            source,
-        };
-        let missing = !path.exists();
-        fs::create_dir_all(&path).map_err(failed)?;
-        if missing {
-            let mode = fs::Permissions::from_mode(DATA_DIR_MODE);
-            fs::set_permissions(&path, mode).map_err(failed)?;
-        }
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join(LOCK_NAME))
-            .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(ListenError::InUse { path }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
-        }
+/// Makes the data folder, for this user only, where it is missing.
+///
+/// # Errors
+/// [`ListenError::DataDir`].
+pub fn make_data_dir(path: &Path) -> Result<(), ListenError> {
+    let failed = |source| ListenError::DataDir {
+        path: path.to_owned(),
+        source,
+    };
+    if path.is_dir() {
+        return Ok(());
     }
+    fs::create_dir_all(path).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(DATA_DIR_MODE)).map_err(failed)
 }
 
 /// Binds the TCP address of the API.
@@ -292,16 +260,17 @@ mod tests {
     }
 
     #[test]
-    fn a_data_folder_has_one_daemon_at_a_time() {
+    fn a_new_data_folder_is_for_its_owner_only_and_a_bad_one_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("data");
-        let held = DataDir::open(path.clone()).unwrap();
+        let path = dir.path().join("data/deep");
+        make_data_dir(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, DATA_DIR_MODE);
-        let second = DataDir::open(path.clone());
-        assert!(matches!(second, Err(ListenError::InUse { .. })));
-        drop(held);
-        DataDir::open(path).unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = make_data_dir(&file.join("data")).unwrap_err();
+        assert!(error.to_string().contains("file/data"), "{error}");
+        assert!(error.hint().contains("--data-dir"));
     }
 
     #[tokio::test]
