@@ -2,7 +2,14 @@
 //! publish into [`crate::ingest::Inbound`] for the engine, and publishes what the engine
 //! decided after its commit.
 
+mod access;
 pub mod credentials;
+mod embedded;
+mod events;
+#[cfg(test)]
+mod tests;
+
+pub use embedded::{EmbeddedBroker, StartError, start};
 
 use async_trait::async_trait;
 

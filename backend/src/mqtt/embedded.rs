@@ -1,0 +1,182 @@
+//! The embedded broker: the crate `mqtt5`, wrapped, so that it can be replaced. A PUBACK goes out
+//! after the engine's commit; commands go in by the broker's router.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mqtt5::{
+    QoS,
+    broker::{
+        BrokerConfig, BrokerShutdownHandle, MqttBroker, config::StorageConfig,
+        router::MessageRouter,
+    },
+    packet::publish::PublishPacket,
+};
+use tokio::task::JoinHandle;
+
+use super::{Link, LinkError, Publish, access::Access, events::Ingest};
+use crate::{
+    clock::SharedClock, config::MqttConfig, counters::Counters, engine::EngineHandle,
+    ingest::Decoder, store::SharedStore,
+};
+
+/// Sessions of clients that asked for a persistent one are kept this long.
+const SESSION_EXPIRY: Duration = Duration::from_secs(3_600);
+/// Retained messages: one status a node, with room for foreign ones.
+const RETAINED_MESSAGES_MAX: usize = 20_000;
+/// Bytes of a retained message.
+const RETAINED_BYTES_MAX: usize = 65_536;
+/// Subscriptions of one client.
+const SUBSCRIPTIONS_MAX: usize = 64;
+/// How long the broker may take to say goodbye to its clients.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Why the embedded broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("the MQTT address `{address}` cannot be used: {source}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The broker itself says no.
+    #[error("the embedded broker does not start: {0}")]
+    Broker(String),
+}
+
+/// A running embedded broker.
+pub struct EmbeddedBroker {
+    router: Arc<MessageRouter>,
+    shutdown: BrokerShutdownHandle,
+    address: SocketAddr,
+    running: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Starts to listen. Messages go to the engine, logins are checked against the store.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(
+    config: &MqttConfig,
+    store: SharedStore,
+    engine: &EngineHandle,
+    decoder: Arc<Decoder>,
+    clock: SharedClock,
+    counters: Arc<Counters>,
+) -> Result<Arc<EmbeddedBroker>, StartError> {
+    // The library names no address in its error, so the address is tried first.
+    let address = config.listen;
+    drop(TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?);
+    if config.anonymous {
+        tracing::warn!(%address, "clients without a login are let in and may speak for any node");
+    }
+    let ingest = Arc::new(Ingest {
+        inbound: engine.inbound.clone(),
+        decoder: Arc::clone(&decoder),
+        accounts: Arc::clone(&store),
+        clock,
+        counters,
+        connections: Mutex::default(),
+    });
+    let access = Access::new(store, decoder, Arc::clone(&ingest), config.anonymous);
+    let mut broker_config = BrokerConfig::new()
+        .with_bind_addresses(vec![address])
+        .with_max_clients(config.clients_max)
+        .with_max_packet_size(config.packet_bytes_max)
+        .with_session_expiry(SESSION_EXPIRY)
+        .with_max_subscriptions_per_client(SUBSCRIPTIONS_MAX)
+        .with_max_retained_messages(RETAINED_MESSAGES_MAX)
+        .with_max_retained_message_size(RETAINED_BYTES_MAX)
+        .with_sys_topics_enabled(false)
+        // What must not be lost is in the station's store; the broker keeps nothing on disk.
+        .with_storage(StorageConfig::new().with_persistence(false))
+        .with_event_handler(ingest);
+    broker_config.shared_subscription_available = false;
+    let failed = |error: mqtt5::MqttError| StartError::Broker(error.to_string());
+    let mut broker = MqttBroker::with_config(broker_config)
+        .await
+        .map_err(failed)?
+        .with_auth_provider(Arc::new(access));
+    let address = broker
+        .local_addr()
+        .ok_or_else(|| StartError::Broker("it has no address".to_owned()))?;
+    let (router, shutdown) = (broker.router(), broker.shutdown_handle());
+    let mut ready = broker.ready_receiver();
+    let running = tokio::spawn(async move {
+        if let Err(error) = broker.run().await {
+            tracing::error!(%error, "the embedded broker has ended");
+        }
+    });
+    ready
+        .wait_for(|ready| *ready)
+        .await
+        .map_err(|_| StartError::Broker("it ended at once".to_owned()))?;
+    Ok(Arc::new(EmbeddedBroker {
+        router,
+        shutdown,
+        address,
+        running: Mutex::new(Some(running)),
+    }))
+}
+
+impl std::fmt::Debug for EmbeddedBroker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedBroker")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedBroker {
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says goodbye to the clients and stops. Call it before the engine stops, so that what is
+    /// under way is still committed and acknowledged.
+    pub async fn stop(&self) {
+        let running = super::access::lock(&self.running).take();
+        let Some(running) = running else { return };
+        self.shutdown.shutdown();
+        let abort = running.abort_handle();
+        if tokio::time::timeout(GOODBYE, running).await.is_err() {
+            tracing::warn!("the embedded broker did not stop in time and was ended");
+            abort.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Link for EmbeddedBroker {
+    async fn publish(&self, message: Publish) -> Result<(), LinkError> {
+        if let Some(reason) = self.trouble() {
+            return Err(LinkError::Down { reason });
+        }
+        let mut packet = PublishPacket::new(message.topic, message.payload, QoS::AtLeastOnce);
+        packet
+            .properties
+            .set_message_expiry_interval(message.expiry_s);
+        self.router.route_message(&packet, None).await;
+        Ok(())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let ended = super::access::lock(&self.running)
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished);
+        ended.then(|| "the embedded broker has ended".to_owned())
+    }
+
+    fn forgets_connections(&self) -> bool {
+        true
+    }
+}
