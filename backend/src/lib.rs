@@ -10,6 +10,7 @@
 //! | [`live`] | committed changes | events for every listener |
 //! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
 
+pub mod alerts;
 pub mod api;
 pub mod auth;
 pub mod clock;
@@ -20,4 +21,5 @@ pub mod ingest;
 pub mod listeners;
 pub mod live;
 pub mod mqtt;
+pub mod prune;
 pub mod store;

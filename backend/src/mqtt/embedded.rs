@@ -17,6 +17,7 @@ use mqtt5::{
     packet::publish::PublishPacket,
 };
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{Link, LinkError, Publish, access::Access, events::Ingest};
 use crate::{
@@ -57,6 +58,7 @@ pub struct EmbeddedBroker {
     shutdown: BrokerShutdownHandle,
     address: SocketAddr,
     running: Mutex<Option<JoinHandle<()>>>,
+    ended: CancellationToken,
 }
 
 /// Starts to listen. Messages go to the engine, logins are checked against the store.
@@ -109,7 +111,11 @@ pub async fn start(
         .ok_or_else(|| StartError::Broker("it has no address".to_owned()))?;
     let (router, shutdown) = (broker.router(), broker.shutdown_handle());
     let mut ready = broker.ready_receiver();
+    let ended = CancellationToken::new();
+    // Also told when the task panics.
+    let told = ended.clone().drop_guard();
     let running = tokio::spawn(async move {
+        let _told = told;
         if let Err(error) = broker.run().await {
             tracing::error!(%error, "the embedded broker has ended");
         }
@@ -123,6 +129,7 @@ pub async fn start(
         shutdown,
         address,
         running: Mutex::new(Some(running)),
+        ended,
     }))
 }
 
@@ -139,6 +146,11 @@ impl EmbeddedBroker {
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Resolves when the broker has ended, by [`Self::stop`] or by itself.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Says goodbye to the clients and stops. Call it before the engine stops, so that what is

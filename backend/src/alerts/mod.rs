@@ -1,0 +1,10 @@
+//! Mails about incidents. The engine writes them as rows in the transaction of the state change;
+//! from there:
+//!
+//! | file | takes | gives |
+//! |---|---|---|
+//! | `outbox` | queued rows that are due | one letter at a time, and what became of it |
+//! | `mail` | a letter | an SMTP transaction, by lettre |
+
+pub mod mail;
+pub mod outbox;

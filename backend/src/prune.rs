@@ -1,0 +1,114 @@
+//! Deletes what is kept no longer: raw samples and hourly statistics by the configured
+//! retention, sessions that have ended by themselves. A bounded step at a time, so that it
+//! never keeps the engine from committing for long.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::SharedClock,
+    config::StoreConfig,
+    store::{SharedStore, StoreError},
+};
+
+/// Pause between rounds.
+const ROUND: Duration = Duration::from_secs(600);
+/// Pause between the steps of a round: the engine commits in between.
+const STEP: Duration = Duration::from_millis(200);
+
+/// Prunes until `stop`.
+pub async fn run(
+    store: SharedStore,
+    clock: SharedClock,
+    config: StoreConfig,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let pause = match step(&store, &config, clock.now()).await {
+            Ok(true) => STEP,
+            Ok(false) => ROUND,
+            Err(error) => {
+                tracing::warn!(%error, "old data could not be deleted; tried again later");
+                ROUND
+            }
+        };
+        stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+}
+
+/// One bounded step; true when more remains.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn step(
+    store: &SharedStore,
+    config: &StoreConfig,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let sessions = store.prune_sessions(now).await?;
+    if sessions > 0 {
+        tracing::debug!(sessions, "ended sessions deleted");
+    }
+    let before = |days: u32| (days > 0).then(|| now - TimeDelta::days(i64::from(days)));
+    let (raw, rollup) = (
+        before(config.raw_retention_days),
+        before(config.rollup_retention_days),
+    );
+    if raw.is_none() && rollup.is_none() {
+        return Ok(false);
+    }
+    store.prune(raw, rollup).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        ingest::Sample,
+        store::{Batch, NodeSamples, SampleFilter, sqlite},
+    };
+
+    async fn left(retention_days: u32) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sqlite::open(&dir.path().join("t.db")).await.unwrap();
+        let store: SharedStore = Arc::new(store);
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let samples = (0..10).map(|days| Sample {
+            metric: "soil".to_owned(),
+            ts: now - TimeDelta::days(days),
+            exact_ts: true,
+            value: 1.0,
+            out_of_range: false,
+            clock_suspect: false,
+        });
+        let batch = Batch {
+            samples: vec![NodeSamples {
+                node: "a".to_owned(),
+                samples: samples.collect(),
+            }],
+            ..Batch::default()
+        };
+        store.commit(&batch).await.unwrap();
+        let config = StoreConfig {
+            raw_retention_days: retention_days,
+            ..StoreConfig::default()
+        };
+        let mut steps = 0;
+        while step(&store, &config, now).await.unwrap() {
+            steps += 1;
+            assert!(steps < 100, "pruning does not end");
+        }
+        let filter = SampleFilter::default();
+        store.last(&filter, 100).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_the_retention_goes_and_zero_keeps_all() {
+        assert_eq!(left(5).await, 6);
+        assert_eq!(left(0).await, 10);
+    }
+}
