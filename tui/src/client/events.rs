@@ -1,0 +1,104 @@
+//! The stream of events: a WebSocket over any stream.
+
+use std::fmt;
+
+use futures_util::StreamExt as _;
+use signalbox_protocol::api::{
+    event::{Event, Hello},
+    station::API_VERSION,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use super::{ClientError, Endpoint, endpoint::Duplex, refusal};
+
+/// An open stream of events.
+pub struct Events {
+    socket: WebSocketStream<Box<dyn Duplex>>,
+    hello: Hello,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    pub(super) async fn open(
+        endpoint: &Endpoint,
+        stream: Box<dyn Duplex>,
+        token: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        let mut request = format!("ws://{}/ws", endpoint.host())
+            .into_client_request()
+            .map_err(broken)?;
+        if let Some(token) = token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|error| ClientError::Request(error.to_string()))?;
+            request.headers_mut().insert("authorization", value);
+        }
+        let (socket, _) = client_async(request, stream).await.map_err(broken)?;
+        let hello = Hello {
+            id: String::new(),
+            version: String::new(),
+            api_min: 0,
+            api_max: 0,
+        };
+        let mut events = Self { socket, hello };
+        match events.next().await {
+            Some(Ok(Event::Hello(hello))) => events.hello = hello,
+            Some(Err(error)) => return Err(error),
+            Some(Ok(_)) | None => return Err(ClientError::Events("no hello came".to_owned())),
+        }
+        let Hello {
+            api_min, api_max, ..
+        } = events.hello;
+        if !(api_min..=api_max).contains(&API_VERSION) {
+            return Err(ClientError::Version {
+                min: api_min,
+                max: api_max,
+                own: API_VERSION,
+            });
+        }
+        Ok(events)
+    }
+
+    /// Who is on the other side.
+    #[must_use]
+    pub const fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// The next event; `None` when the station closed the stream. Kinds of events that a newer
+    /// station knows and this program does not are left out. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
+        loop {
+            match self.socket.next().await? {
+                Ok(Message::Text(text)) => match serde_json::from_str(&text) {
+                    Ok(event) => return Some(Ok(event)),
+                    Err(error) => tracing::debug!(%error, "an unknown event was left out"),
+                },
+                Ok(Message::Close(_)) => return None,
+                Ok(_) => {}
+                Err(Error::ConnectionClosed) => return None,
+                Err(error) => return Some(Err(broken(error))),
+            }
+        }
+    }
+}
+
+fn broken(error: Error) -> ClientError {
+    match error {
+        Error::Http(response) => {
+            let status = response.status();
+            let body = response.into_body().unwrap_or_default();
+            refusal(status, &body)
+        }
+        error => ClientError::Events(error.to_string()),
+    }
+}
