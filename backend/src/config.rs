@@ -1,6 +1,11 @@
 //! The configuration: `signalbox.toml`, environment and flags, in rising order.
 //! This file holds the types with their defaults; `config/load.rs` reads them.
 
+mod check;
+mod load;
+
+pub use load::{ConfigError, EXAMPLE, default_file, load};
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};

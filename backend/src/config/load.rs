@@ -1,0 +1,358 @@
+//! Reads the configuration: the file, then `SIGNALBOX_SECTION__KEY` from the environment. Flags
+//! are laid over it by the command line. A bad file is refused with file, line, key and what
+//! would be right.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::{Config, MailConfig, MailTls, check};
+
+/// The commented example; every default in it is the real one, a test sees to that.
+pub const EXAMPLE: &str = include_str!("signalbox.toml");
+/// Begins the name of every variable.
+const PREFIX: &str = "SIGNALBOX_";
+/// Stands between section and key.
+const SEPARATOR: &str = "__";
+/// Name of the file in the configuration folder.
+const FILE_NAME: &str = "signalbox.toml";
+/// Looked at when a user has no file of their own.
+const SYSTEM_FILE: &str = "/etc/signalbox/signalbox.toml";
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration `{path}` cannot be read")]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("the configuration `{path}` is refused: {reason}")]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// With line, the line itself, and what was expected.
+        reason: String,
+    },
+    /// A value that is of the right kind but makes no sense.
+    #[error("{place}: `{key}` {problem}")]
+    Value {
+        /// File and line, or where else the value came from.
+        place: String,
+        /// Section and key.
+        key: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A variable that names no key.
+    #[error("the environment variable `{name}` names no key of the configuration")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+    },
+    /// A variable whose value is of the wrong kind.
+    #[error("the environment variable `{name}` is refused: {reason}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The file that is read when none is named: the user's, else the system's, if there is one.
+#[must_use]
+pub fn default_file() -> Option<PathBuf> {
+    let own = directories::ProjectDirs::from("", "", "signalbox")
+        .map(|dirs| dirs.config_dir().join(FILE_NAME));
+    own.into_iter()
+        .chain([PathBuf::from(SYSTEM_FILE)])
+        .find(|path| path.exists())
+}
+
+/// Reads a file (the defaults when there is none) and the environment, and checks the whole.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let text = match file {
+        Some(path) => fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?,
+        None => String::new(),
+    };
+    let refused = |error: toml::de::Error| ConfigError::File {
+        path: file.unwrap_or(Path::new("")).to_owned(),
+        reason: error.to_string().trim_end().to_owned(),
+    };
+    // First the file alone, because only so an error knows its line.
+    toml::from_str::<Config>(&text).map_err(refused)?;
+    let mut table: Table = toml::from_str(&text).map_err(refused)?;
+    let mut last = None;
+    for (name, value) in variables(environment) {
+        set(&mut table, &name, &value)?;
+        last = Some(name);
+    }
+    let config = Config::deserialize(table).map_err(|error| ConfigError::Variable {
+        name: last.unwrap_or_default(),
+        reason: error.message().to_owned(),
+    })?;
+    check::check(&config).map_err(|(key, problem)| ConfigError::Value {
+        place: place(file, &text, &key),
+        key,
+        problem,
+    })?;
+    Ok(config)
+}
+
+/// Ours, sorted, so that the result never depends on the order of the environment.
+fn variables(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> std::collections::BTreeMap<String, String> {
+    let ours = |name: &str| {
+        name.strip_prefix(PREFIX)
+            .is_some_and(|rest| rest.contains(SEPARATOR))
+    };
+    environment
+        .into_iter()
+        .filter(|(name, _)| ours(name))
+        .collect()
+}
+
+fn set(table: &mut Table, name: &str, text: &str) -> Result<(), ConfigError> {
+    let unknown = || ConfigError::UnknownVariable {
+        name: name.to_owned(),
+    };
+    let path = name.strip_prefix(PREFIX).ok_or_else(unknown)?;
+    let path = path.to_ascii_lowercase();
+    let (section, key) = path.split_once(SEPARATOR).ok_or_else(unknown)?;
+    let shape = shape();
+    let kind = shape
+        .get(section)
+        .and_then(Value::as_table)
+        .and_then(|section| section.get(key))
+        .ok_or_else(unknown)?;
+    let value = if kind.is_str() {
+        Value::String(text.to_owned())
+    } else {
+        let literal = format!("value = {text}");
+        toml::from_str::<Table>(&literal)
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .filter(|value| value.same_type(kind))
+            .ok_or_else(|| ConfigError::Variable {
+                name: name.to_owned(),
+                reason: format!("`{text}` is no {}", kind.type_str()),
+            })?
+    };
+    let section = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(section) = section {
+        section.insert(key.to_owned(), value);
+    }
+    Ok(())
+}
+
+/// A table with every key that the environment can set, for the kinds of their values.
+fn shape() -> Table {
+    let mut config = Config {
+        mail: Some(MailConfig {
+            host: String::new(),
+            port: Some(0),
+            tls: MailTls::default(),
+            username: Some(String::new()),
+            password: Some(String::new()),
+            from: String::new(),
+            give_up_h: 0,
+            retry_s: 0,
+        }),
+        ..Config::default()
+    };
+    config.store.data_dir = Some(PathBuf::new());
+    config.api.socket = Some(PathBuf::new());
+    config.log.file = Some(PathBuf::new());
+    Table::try_from(config).unwrap_or_default()
+}
+
+/// Where a key stands: file and line, or the file, or the environment and flags.
+fn place(file: Option<&Path>, text: &str, key: &str) -> String {
+    let Some(file) = file else {
+        return "configuration".to_owned();
+    };
+    match line_of(text, key) {
+        Some(line) => format!("{}:{line}", file.display()),
+        None => file.display().to_string(),
+    }
+}
+
+/// Line of a dotted key, counted from 1.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut start = None;
+    for part in key.split('.') {
+        let value = table.get(part)?;
+        start = Some(value.span().start);
+        match value.get_ref().as_table() {
+            Some(inner) => table = inner,
+            None => break,
+        }
+    }
+    Some(text.get(..start?)?.matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signalbox.toml");
+        fs::write(&path, text).unwrap();
+        let pairs = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let folder = dir.path().display().to_string();
+        load(Some(&path), pairs).map_err(|error| error.to_string().replace(&folder, ""))
+    }
+
+    #[test]
+    fn the_example_is_the_default() {
+        assert_eq!(read(EXAMPLE, &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_example_shows_every_key() {
+        for (section, keys) in shape() {
+            let Value::Table(keys) = keys else {
+                continue;
+            };
+            for key in keys.keys() {
+                let shown = EXAMPLE.lines().any(|line| {
+                    let line = line.trim_start_matches('#');
+                    line.split_once(" = ").is_some_and(|(name, _)| name == key)
+                });
+                assert!(shown, "{section}.{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_in_comments_are_good() {
+        // A commented line with a key or a section, as opposed to a sentence.
+        let uncommented: Vec<&str> = EXAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(rest) if !rest.starts_with(' ') => rest,
+                _ => line,
+            })
+            .collect();
+        let config = read(&uncommented.join("\n"), &[]).unwrap();
+        assert_eq!(config.mapping.len(), 1);
+        assert_eq!(config.mail.unwrap().host, "smtp.example.org");
+        assert!(config.metric.contains_key("pressure"));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = read(
+            "[api]\nport = 1\naddress = \"::1\"",
+            &[
+                ("SIGNALBOX_API__PORT", "8081"),
+                ("SIGNALBOX_MAIL__HOST", "mail"),
+                ("SIGNALBOX_MAIL__FROM", "a@b.c"),
+                ("SIGNALBOX_MAIL__PASSWORD", "12345"),
+                ("SIGNALBOX_MQTT__ANONYMOUS", "true"),
+                ("SIGNALBOX_STORE__DATA_DIR", "/data"),
+                ("SIGNALBOX_HOST", "for the client"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.api.port, 8081);
+        assert_eq!(config.api.address.to_string(), "::1");
+        assert_eq!(config.mail.unwrap().password.as_deref(), Some("12345"));
+        assert!(config.mqtt.anonymous);
+        assert_eq!(config.store.data_dir, Some(PathBuf::from("/data")));
+    }
+
+    /// One bad file per rejection, with what the person reads.
+    #[test]
+    fn a_bad_file_is_refused_with_line_key_and_what_would_be_right() {
+        for (text, parts) in [
+            (
+                "[api]\nport = \"x\"",
+                &["line 2", "port = \"x\"", "u16"][..],
+            ),
+            ("[api]\nport = 70000", &["line 2", "70000", "u16"]),
+            (
+                "[api]\nprot = 1",
+                &["line 2", "unknown field `prot`", "`port`"],
+            ),
+            ("[apis]\n", &["line 1", "unknown field `apis`", "`api`"]),
+            ("[api\n", &["line 1"]),
+            (
+                "[account]\nsignup = \"all\"",
+                &["line 2", "`all`", "`invitation`"],
+            ),
+            ("[command]\ntz = \"Mars\"", &["line 2", "tz = "]),
+            ("[mqtt]\nlisten = \"1883\"", &["line 2", "listen"]),
+            (
+                "\n[account]\nsession_h = 0",
+                &["/signalbox.toml:3: `account.session_h`", "at least 1"],
+            ),
+            (
+                "[command]\nack_timeout_s = 0",
+                &["toml:2: `command.ack_timeout_s`"],
+            ),
+            (
+                "[metric.x]\nmin = 5\nmax = 4",
+                &["toml:2: `metric.x.min`", "less than"],
+            ),
+            ("[mail]\nhost = \"h\"", &["line 1", "missing field `from`"]),
+            (
+                "[mail]\nhost = \"h\"\nfrom = \"x\"",
+                &["toml:1: `mail`", "not a mail address"],
+            ),
+            (
+                "[[mapping]]\ntopic = \"a\"\nmetrics = {}",
+                &["toml:1: `mapping`", "`a`", "`node`"],
+            ),
+            ("[log]\nlevel = \"\"", &["toml:2: `log.level`"]),
+        ] {
+            let message = read(text, &[]).unwrap_err();
+            for part in parts {
+                assert!(message.contains(part), "{text}\n{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        let message = read("", &[("SIGNALBOX_API__PORT", "many")]).unwrap_err();
+        assert!(message.contains("`SIGNALBOX_API__PORT`") && message.contains("integer"));
+        let message = read("", &[("SIGNALBOX_API__PRT", "1")]).unwrap_err();
+        assert!(message.contains("`SIGNALBOX_API__PRT`"), "{message}");
+        let message = read("", &[("SIGNALBOX_MAIL__HOST", "h")]).unwrap_err();
+        assert!(message.contains("SIGNALBOX_MAIL__HOST") && message.contains("from"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = load(Some(Path::new("/nowhere/x.toml")), []).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/x.toml"));
+    }
+}
