@@ -61,18 +61,16 @@ CREATE TABLE latest (
     flags     INTEGER NOT NULL
 ) STRICT;
 
--- n_all counts every sample of the hour; n, min, max, sum only those without flags.
+-- Statistics of each hour (hours since 1970) over its samples without flags; a row has n > 0.
 CREATE TABLE rollup (
     series_id INTEGER NOT NULL,
     hour      INTEGER NOT NULL,
-    n_all     INTEGER NOT NULL,
     n         INTEGER NOT NULL,
-    min       REAL,
-    max       REAL,
+    min       REAL NOT NULL,
+    max       REAL NOT NULL,
     sum       REAL NOT NULL,
     PRIMARY KEY (series_id, hour)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX rollup_hour ON rollup (hour, n_all);
 
 CREATE TABLE rule (
     id  TEXT PRIMARY KEY,

@@ -297,14 +297,17 @@ pub trait EngineStore: Send + Sync {
     /// Everything that the engine must know at its start.
     async fn load(&self) -> Result<Loaded>;
     /// Writes the batch, with rollups and latest values, in one durable transaction: all or
-    /// nothing. When it returns `Ok`, the data is on disk.
+    /// nothing. When it returns `Ok`, the data is on disk. Of a batch, samples with told times
+    /// are stored first; each of the others whose time is then taken moves to the next free
+    /// microsecond.
     async fn commit(&self, batch: &Batch) -> Result<Committed>;
 }
 
 /// Samples and their statistics.
 #[async_trait]
 pub trait SampleStore: Send + Sync {
-    /// The newest `n` of all that match, newest first.
+    /// The newest `n` of all that match, newest first (the order of [`SampleStore::page`],
+    /// backwards).
     async fn last(&self, filter: &SampleFilter, n: u32) -> Result<Vec<SampleRow>>;
     /// A page, oldest first (by time, then node and metric), and the cursor of the next.
     async fn page(
@@ -315,9 +318,11 @@ pub trait SampleStore: Send + Sync {
     ) -> Result<(Vec<SampleRow>, Option<String>)>;
     /// All that match, oldest first, in constant memory.
     fn stream(&self, filter: SampleFilter) -> BoxStream<'static, Result<SampleRow>>;
-    /// n, min, mean and max of `buckets` equal buckets of each matching series; flagged values
-    /// are left out. Uses the hourly rollup where buckets are whole hours and raw data is gone
-    /// or would be slower.
+    /// n, min, mean and max of at most `buckets` equal buckets of each matching series (`from`
+    /// and `to` of the filter are not looked at); flagged values are left out. Buckets of less
+    /// than an hour are folded from the samples. Buckets of an hour or more are widened to whole
+    /// hours, begin on a full hour of UTC, and come from the hourly rollup, which outlives the
+    /// samples: each is exact for the borders that the reply states.
     async fn buckets(
         &self,
         filter: &SampleFilter,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::user::{Role, User};
 
-use super::{SqliteStore, time, us};
+use super::{SqliteStore, Writer, time, us};
 use crate::store::{AccountStore, Result, SessionRow, StoreError};
 
 type UserRow = (String, String, String, i64, Option<i64>, String);
@@ -38,6 +38,66 @@ fn taken(error: sqlx::Error, name: &str) -> StoreError {
     }
 }
 
+async fn update_user(
+    writer: &mut Writer,
+    username: &str,
+    password_hash: Option<&str>,
+    role: Option<Role>,
+    email: Option<&str>,
+) -> Result<()> {
+    writer.begin().await?;
+    let changed = sqlx::query(
+        "UPDATE account SET password_hash = ifnull(?, password_hash), \
+         role = ifnull(?, role), email = ifnull(?, email) WHERE username = ?",
+    )
+    .bind(password_hash)
+    .bind(role.map(Role::as_str))
+    .bind(email)
+    .bind(username)
+    .execute(&mut writer.connection)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Err(missing(username));
+    }
+    if password_hash.is_some() || role.is_some() {
+        sqlx::query("DELETE FROM session WHERE username = ?")
+            .bind(username)
+            .execute(&mut writer.connection)
+            .await?;
+    }
+    writer.commit().await
+}
+
+async fn add_session(writer: &mut Writer, session: &SessionRow) -> Result<()> {
+    writer.begin().await?;
+    let known = sqlx::query("UPDATE account SET last_login_us = ? WHERE username = ?")
+        .bind(us(session.created_at))
+        .bind(&session.username)
+        .execute(&mut writer.connection)
+        .await?
+        .rows_affected();
+    if known == 0 {
+        return Err(missing(&session.username));
+    }
+    sqlx::query(
+        "INSERT INTO session (token_hash, username, created_us, expires_us) VALUES (?, ?, ?, ?)",
+    )
+    .bind(session.token_hash.as_slice())
+    .bind(&session.username)
+    .bind(us(session.created_at))
+    .bind(us(session.expires_at))
+    .execute(&mut writer.connection)
+    .await?;
+    writer.commit().await
+}
+
+fn missing(username: &str) -> StoreError {
+    StoreError::Missing {
+        name: username.to_owned(),
+    }
+}
+
 #[async_trait]
 impl AccountStore for SqliteStore {
     async fn add_user(
@@ -47,29 +107,22 @@ impl AccountStore for SqliteStore {
         first_is_administrator: bool,
     ) -> Result<Role> {
         let mut writer = self.writer().await;
-        writer.begin().await?;
-        let accounts: i64 = sqlx::query_scalar("SELECT count(*) FROM account")
-            .fetch_one(&mut writer.connection)
-            .await?;
-        let role = if first_is_administrator && accounts == 0 {
-            Role::Administrator
-        } else {
-            user.role
-        };
-        sqlx::query(
+        let role: String = sqlx::query_scalar(
             "INSERT INTO account (username, email, role, password_hash, created_us) \
-             VALUES (?, ?, ?, ?, ?)",
+             SELECT ?, ?, iif(? AND NOT EXISTS (SELECT 1 FROM account), ?, ?), ?, ? \
+             RETURNING role",
         )
         .bind(&user.username)
         .bind(&user.email)
-        .bind(role.as_str())
+        .bind(first_is_administrator)
+        .bind(Role::Administrator.as_str())
+        .bind(user.role.as_str())
         .bind(password_hash)
         .bind(us(user.created_at))
-        .execute(&mut writer.connection)
+        .fetch_one(&mut writer.connection)
         .await
         .map_err(|error| taken(error, &user.username))?;
-        writer.commit().await?;
-        Ok(role)
+        role_of(&role)
     }
 
     async fn users(&self) -> Result<Vec<User>> {
@@ -103,31 +156,9 @@ impl AccountStore for SqliteStore {
         email: Option<&str>,
     ) -> Result<()> {
         let mut writer = self.writer().await;
-        writer.begin().await?;
-        let changed = sqlx::query(
-            "UPDATE account SET password_hash = ifnull(?, password_hash), \
-             role = ifnull(?, role), email = ifnull(?, email) WHERE username = ?",
-        )
-        .bind(password_hash)
-        .bind(role.map(Role::as_str))
-        .bind(email)
-        .bind(username)
-        .execute(&mut writer.connection)
-        .await?
-        .rows_affected();
-        if changed == 0 {
-            return Err(StoreError::Missing {
-                name: username.to_owned(),
-            });
-        }
-        if password_hash.is_some() || role.is_some() {
-            sqlx::query("DELETE FROM session WHERE username = ?")
-                .bind(username)
-                .execute(&mut writer.connection)
-                .await?;
-        }
-        writer.commit().await?;
-        Ok(())
+        let done = update_user(&mut writer, username, password_hash, role, email).await;
+        writer.clean_up().await;
+        done
     }
 
     async fn delete_user(&self, username: &str) -> Result<()> {
@@ -138,33 +169,16 @@ impl AccountStore for SqliteStore {
             .await?
             .rows_affected();
         if gone == 0 {
-            return Err(StoreError::Missing {
-                name: username.to_owned(),
-            });
+            return Err(missing(username));
         }
         Ok(())
     }
 
     async fn add_session(&self, session: &SessionRow) -> Result<()> {
         let mut writer = self.writer().await;
-        writer.begin().await?;
-        sqlx::query(
-            "INSERT INTO session (token_hash, username, created_us, expires_us) \
-             VALUES (?, ?, ?, ?)",
-        )
-        .bind(session.token_hash.as_slice())
-        .bind(&session.username)
-        .bind(us(session.created_at))
-        .bind(us(session.expires_at))
-        .execute(&mut writer.connection)
-        .await?;
-        sqlx::query("UPDATE account SET last_login_us = ? WHERE username = ?")
-            .bind(us(session.created_at))
-            .bind(&session.username)
-            .execute(&mut writer.connection)
-            .await?;
-        writer.commit().await?;
-        Ok(())
+        let done = add_session(&mut writer, session).await;
+        writer.clean_up().await;
+        done
     }
 
     async fn session(

@@ -11,6 +11,9 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use super::{insert::HOUR_US, time, us};
 use crate::store::{Result, SampleFilter};
 
+/// Times that a bucket can have: the years 0 to 9999, which is what RFC 3339 can say.
+const YEARS_US: Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
+
 /// How a range is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {
@@ -23,7 +26,8 @@ struct Cut {
 /// Buckets of an hour and more are widened to whole hours and begin on one, so that the rollup
 /// answers them exactly; the reply says the range as used.
 fn cut(range: &Range<DateTime<Utc>>, buckets: u32) -> Cut {
-    let (from_us, to_us) = (us(range.start), us(range.end));
+    let within = |time| us(time).clamp(YEARS_US.start, YEARS_US.end);
+    let (from_us, to_us) = (within(range.start), within(range.end));
     let count = i64::from(buckets.max(1));
     let width_us = ((to_us - from_us).max(1) + count - 1)
         .div_euclid(count)
@@ -77,7 +81,7 @@ pub(super) async fn read(
     let to_us = if cut.whole_hours {
         cut.from_us + cut.count * cut.width_us
     } else {
-        us(range.end)
+        us(range.end).clamp(YEARS_US.start, YEARS_US.end)
     };
     let mut series = Vec::new();
     for (id, node, metric) in matching(readers, filter).await? {
@@ -157,7 +161,7 @@ async fn fold_rollup(
     let mut folds = BTreeMap::new();
     let mut rows = sqlx::query_as::<_, (i64, i64, f64, f64, f64)>(
         "SELECT hour, n, min, max, sum FROM rollup WHERE series_id = ? AND hour >= ? \
-         AND hour < ? AND n > 0",
+         AND hour < ?",
     )
     .bind(series)
     .bind(cut.from_us.div_euclid(HOUR_US))

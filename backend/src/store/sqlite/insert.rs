@@ -2,19 +2,20 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write as _,
+    sync::LazyLock,
 };
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection};
 
-use super::us;
+use super::{
+    many::{Bound, Many, ROWS_MAX},
+    us,
+};
 use crate::{
     ingest::Sample,
-    store::{Batch, Committed, Result},
+    store::{Batch, Committed, Result, StoreError},
 };
 
-/// Rows of a multi-row statement, largest first: few statement texts, so that all stay prepared.
-const CHUNKS: [usize; 4] = [256, 32, 4, 1];
 /// Microseconds of an hour.
 pub(super) const HOUR_US: i64 = 3_600_000_000;
 
@@ -22,6 +23,39 @@ pub(super) const HOUR_US: i64 = 3_600_000_000;
 pub(super) const OUT_OF_RANGE: i64 = 1;
 /// Flag bit: the node's clock is not to be believed.
 pub(super) const CLOCK_SUSPECT: i64 = 2;
+
+/// For chunks in which nothing is known yet: fails, and undoes itself, at the first clash.
+static INSERT_NEW: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO sample (series_id, ts_us, value, flags) VALUES ",
+        4,
+        "",
+    )
+});
+/// Leaves out what clashes, and says what it took.
+static INSERT_SOME: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT OR IGNORE INTO sample (series_id, ts_us, value, flags) VALUES ",
+        4,
+        " RETURNING series_id, ts_us",
+    )
+});
+static ADD_TO_ROLLUP: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO rollup (series_id, hour, n, min, max, sum) VALUES ",
+        6,
+        " ON CONFLICT (series_id, hour) DO UPDATE SET n = n + excluded.n, \
+         min = min(min, excluded.min), max = max(max, excluded.max), sum = sum + excluded.sum",
+    )
+});
+static RAISE_LATEST: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO latest (series_id, ts_us, value, flags) VALUES ",
+        4,
+        " ON CONFLICT (series_id) DO UPDATE SET ts_us = excluded.ts_us, \
+         value = excluded.value, flags = excluded.flags WHERE excluded.ts_us > latest.ts_us",
+    )
+});
 
 /// Ids of all series, as committed.
 #[derive(Debug, Default)]
@@ -63,19 +97,33 @@ struct Row {
     exact: bool,
 }
 
-#[derive(Debug, Default)]
-struct Hour {
-    n_all: i64,
-    n: i64,
-    min: f64,
-    max: f64,
-    sum: f64,
+impl Row {
+    fn new(series: i64, sample: &Sample) -> Self {
+        let mut flags = 0;
+        if sample.out_of_range {
+            flags |= OUT_OF_RANGE;
+        }
+        if sample.clock_suspect {
+            flags |= CLOCK_SUSPECT;
+        }
+        Self {
+            series,
+            ts_us: us(sample.ts),
+            value: sample.value,
+            flags,
+            exact: sample.exact_ts,
+        }
+    }
+
+    const fn key(&self) -> (i64, i64) {
+        (self.series, self.ts_us)
+    }
 }
 
 /// What an insert did, to be taken over after the commit.
 #[derive(Debug, Default)]
 pub(super) struct Inserted {
-    pub(super) committed: Committed,
+    committed: Committed,
     new_series: Vec<(String, String, i64)>,
 }
 
@@ -96,47 +144,25 @@ pub(super) async fn samples(
     batch: &Batch,
 ) -> Result<Inserted> {
     let mut inserted = Inserted::default();
-    if batch.samples.is_empty() {
-        return Ok(inserted);
+    let mut rows = resolve(connection, ids, batch, &mut inserted).await?;
+    // Told times first, since they cannot move; then in the order of the table. The sort is
+    // stable: of equal ones the first to arrive is the first.
+    rows.sort_by_key(|row| (!row.exact, row.series, row.ts_us));
+    let mut stored = Vec::with_capacity(rows.len());
+    let mut moved_last = None;
+    for chunk in rows.chunks(ROWS_MAX) {
+        let moving = store_chunk(connection, chunk, &mut stored).await?;
+        store_moved(connection, &moving, &mut moved_last, &mut stored).await?;
     }
-    let rows = resolve(connection, ids, batch, &mut inserted).await?;
-    let stored = store_rows(connection, &rows).await?;
     inserted.committed.samples_stored = stored.len() as u64;
     inserted.committed.samples_known = (rows.len() - stored.len()) as u64;
-    let mut hours: HashMap<(i64, i64), Hour> = HashMap::new();
-    let mut latest: HashMap<i64, Row> = HashMap::new();
-    for row in &stored {
-        hours
-            .entry((row.series, row.ts_us.div_euclid(HOUR_US)))
-            .or_default()
-            .add(row);
-        let newest = latest.entry(row.series).or_insert(*row);
-        if row.ts_us > newest.ts_us {
-            *newest = *row;
-        }
-    }
-    write_hours(connection, hours).await?;
-    write_latest(connection, latest).await?;
+    stored.sort_unstable_by_key(Row::key);
+    add_to_rollup(connection, &stored).await?;
+    raise_latest(connection, &stored).await?;
     Ok(inserted)
 }
 
-impl Hour {
-    fn add(&mut self, row: &Row) {
-        self.n_all += 1;
-        if row.flags != 0 {
-            return;
-        }
-        (self.min, self.max) = if self.n == 0 {
-            (row.value, row.value)
-        } else {
-            (self.min.min(row.value), self.max.max(row.value))
-        };
-        self.n += 1;
-        self.sum += row.value;
-    }
-}
-
-/// Series ids for all samples, and times that do not clash within the batch.
+/// Series ids for all samples; new series are made.
 async fn resolve(
     connection: &mut SqliteConnection,
     ids: &SeriesIds,
@@ -145,7 +171,6 @@ async fn resolve(
 ) -> Result<Vec<Row>> {
     let mut fresh = SeriesIds::default();
     let mut rows = Vec::new();
-    let mut taken: HashSet<(i64, i64)> = HashSet::new();
     for message in &batch.samples {
         for sample in &message.samples {
             let known = ids
@@ -162,34 +187,10 @@ async fn resolve(
                     id
                 }
             };
-            let mut row = row_of(series, sample);
-            if !row.exact {
-                while taken.contains(&(series, row.ts_us)) {
-                    row.ts_us += 1;
-                }
-            }
-            taken.insert((series, row.ts_us));
-            rows.push(row);
+            rows.push(Row::new(series, sample));
         }
     }
     Ok(rows)
-}
-
-fn row_of(series: i64, sample: &Sample) -> Row {
-    let mut flags = 0;
-    if sample.out_of_range {
-        flags |= OUT_OF_RANGE;
-    }
-    if sample.clock_suspect {
-        flags |= CLOCK_SUSPECT;
-    }
-    Row {
-        series,
-        ts_us: us(sample.ts),
-        value: sample.value,
-        flags,
-        exact: sample.exact_ts,
-    }
 }
 
 async fn add_series(connection: &mut SqliteConnection, node: &str, metric: &str) -> Result<i64> {
@@ -202,149 +203,158 @@ async fn add_series(connection: &mut SqliteConnection, node: &str, metric: &str)
     )
 }
 
-/// Inserts in large chunks; a chunk in which a key was there already is done again row by row,
-/// which tells the known samples and moves those that must not clash. Gives the stored rows.
-async fn store_rows(connection: &mut SqliteConnection, rows: &[Row]) -> Result<Vec<Row>> {
-    let mut stored = Vec::with_capacity(rows.len());
-    for chunk in chunks(rows) {
-        let size = chunk.len();
-        if size == 1 {
-            stored.extend(store_row(connection, chunk[0]).await?);
-            continue;
+fn bind_row(query: Bound, row: &Row, _fills: bool) -> Bound {
+    query
+        .bind(row.series)
+        .bind(row.ts_us)
+        .bind(row.value)
+        .bind(row.flags)
+}
+
+/// Stores up to [`ROWS_MAX`] rows. Of those that clash with what is there, the ones whose time
+/// was told are known already and are left out; the others are given back, to be moved.
+async fn store_chunk(
+    connection: &mut SqliteConnection,
+    chunk: &[Row],
+    stored: &mut Vec<Row>,
+) -> Result<Vec<Row>> {
+    let mut moving = Vec::new();
+    if chunk.len() == ROWS_MAX {
+        let (insert, _) = INSERT_NEW.bind(chunk, bind_row);
+        match insert.execute(&mut *connection).await {
+            Ok(_) => {
+                stored.extend_from_slice(chunk);
+                return Ok(moving);
+            }
+            Err(error) if is_clash(&error) => {}
+            Err(error) => return Err(error.into()),
         }
-        sqlx::query("SAVEPOINT chunk")
-            .execute(&mut *connection)
-            .await?;
-        if insert_chunk(connection, chunk).await? == size as u64 {
-            stored.extend_from_slice(chunk);
-        } else {
-            sqlx::query("ROLLBACK TO chunk")
-                .execute(&mut *connection)
-                .await?;
-            for row in chunk {
-                stored.extend(store_row(connection, *row).await?);
+    }
+    let mut rest = chunk;
+    while !rest.is_empty() {
+        let (insert, taken) = INSERT_SOME.bind(rest, bind_row);
+        let mut new = HashSet::with_capacity(taken);
+        for row in insert.fetch_all(&mut *connection).await? {
+            new.insert((row.try_get(0)?, row.try_get(1)?));
+        }
+        for row in &rest[..taken] {
+            if new.remove(&row.key()) {
+                stored.push(*row);
+            } else if !row.exact {
+                moving.push(*row);
             }
         }
-        sqlx::query("RELEASE chunk")
-            .execute(&mut *connection)
-            .await?;
+        rest = &rest[taken..];
     }
-    Ok(stored)
+    Ok(moving)
 }
 
-async fn insert_chunk(connection: &mut SqliteConnection, rows: &[Row]) -> Result<u64> {
-    let sql = values(
-        "INSERT OR IGNORE INTO sample (series_id, ts_us, value, flags) VALUES ",
-        rows.len(),
-        4,
-        "",
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for row in rows {
-        query = query
-            .bind(row.series)
-            .bind(row.ts_us)
-            .bind(row.value)
-            .bind(row.flags);
-    }
-    Ok(query.execute(connection).await?.rows_affected())
+fn is_clash(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// One row; `None` when exactly this sample was there already.
-async fn store_row(connection: &mut SqliteConnection, mut row: Row) -> Result<Option<Row>> {
-    loop {
-        if insert_chunk(connection, &[row]).await? == 1 {
-            return Ok(Some(row));
-        }
-        if row.exact {
-            return Ok(None);
-        }
-        row.ts_us += 1;
-    }
-}
-
-async fn write_hours(
+/// Stores rows whose time is taken at the next free microsecond. They come in the order of
+/// their times, so each search goes on where the last one (`last`) ended.
+async fn store_moved(
     connection: &mut SqliteConnection,
-    hours: HashMap<(i64, i64), Hour>,
+    moving: &[Row],
+    last: &mut Option<Row>,
+    stored: &mut Vec<Row>,
 ) -> Result<()> {
-    let mut all: Vec<_> = hours.into_iter().collect();
-    all.sort_unstable_by_key(|(key, _)| *key);
-    for chunk in chunks(&all) {
-        let sql = values(
-            "INSERT INTO rollup (series_id, hour, n_all, n, min, max, sum) VALUES ",
-            chunk.len(),
-            7,
-            " ON CONFLICT (series_id, hour) DO UPDATE SET n_all = n_all + excluded.n_all, \
-             n = n + excluded.n, sum = sum + excluded.sum, \
-             min = min(ifnull(min, excluded.min), ifnull(excluded.min, min)), \
-             max = max(ifnull(max, excluded.max), ifnull(excluded.max, max))",
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for ((series, hour), sums) in chunk {
-            let some = (sums.n > 0).then_some(());
-            query = query
-                .bind(series)
-                .bind(hour)
-                .bind(sums.n_all)
-                .bind(sums.n)
-                .bind(some.map(|()| sums.min))
-                .bind(some.map(|()| sums.max))
-                .bind(sums.sum);
+    let mut moved = Vec::with_capacity(moving.len());
+    for row in moving {
+        let mut row = *row;
+        if let Some(last) = last
+            && last.series == row.series
+            && last.ts_us >= row.ts_us
+        {
+            row.ts_us = last.ts_us + 1;
         }
-        query.execute(&mut *connection).await?;
+        row.ts_us = free_time(connection, row).await?;
+        *last = Some(row);
+        moved.push(row);
     }
+    let found = INSERT_SOME.execute(connection, &moved, bind_row).await?;
+    if found != moved.len() as u64 {
+        return Err(StoreError::Unusable {
+            reason: "two samples were given the same time".to_owned(),
+        });
+    }
+    stored.extend(moved);
     Ok(())
 }
 
-async fn write_latest(connection: &mut SqliteConnection, latest: HashMap<i64, Row>) -> Result<()> {
-    let mut all: Vec<Row> = latest.into_values().collect();
-    all.sort_unstable_by_key(|row| row.series);
-    for chunk in chunks(&all) {
-        let sql = values(
-            "INSERT INTO latest (series_id, ts_us, value, flags) VALUES ",
-            chunk.len(),
-            4,
-            " ON CONFLICT (series_id) DO UPDATE SET ts_us = excluded.ts_us, \
-             value = excluded.value, flags = excluded.flags WHERE excluded.ts_us > latest.ts_us",
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for row in chunk {
-            query = query
-                .bind(row.series)
-                .bind(row.ts_us)
-                .bind(row.value)
-                .bind(row.flags);
+/// The first free microsecond of a series at or after a row's time.
+async fn free_time(connection: &mut SqliteConnection, row: Row) -> Result<i64> {
+    let after: Option<i64> = sqlx::query_scalar(
+        "SELECT ts_us + 1 FROM sample AS here WHERE series_id = ?1 AND ts_us >= ?2 \
+         AND EXISTS (SELECT 1 FROM sample WHERE series_id = ?1 AND ts_us = ?2) \
+         AND NOT EXISTS (SELECT 1 FROM sample WHERE series_id = ?1 AND ts_us = here.ts_us + 1) \
+         ORDER BY ts_us LIMIT 1",
+    )
+    .bind(row.series)
+    .bind(row.ts_us)
+    .fetch_optional(connection)
+    .await?;
+    Ok(after.unwrap_or(row.ts_us))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Hour {
+    series: i64,
+    hour: i64,
+    n: i64,
+    min: f64,
+    max: f64,
+    sum: f64,
+}
+
+/// Adds rows, in the order of series and time, to the statistics of their hours. Flagged ones
+/// do not count.
+async fn add_to_rollup(connection: &mut SqliteConnection, stored: &[Row]) -> Result<()> {
+    let mut hours: Vec<Hour> = Vec::new();
+    for row in stored.iter().filter(|row| row.flags == 0) {
+        let hour = row.ts_us.div_euclid(HOUR_US);
+        match hours.last_mut() {
+            Some(last) if last.series == row.series && last.hour == hour => {
+                last.n += 1;
+                last.min = last.min.min(row.value);
+                last.max = last.max.max(row.value);
+                last.sum += row.value;
+            }
+            _ => hours.push(Hour {
+                series: row.series,
+                hour,
+                n: 1,
+                min: row.value,
+                max: row.value,
+                sum: row.value,
+            }),
         }
-        query.execute(&mut *connection).await?;
     }
+    ADD_TO_ROLLUP
+        .execute(connection, &hours, |query, hour, fills| {
+            let (n, sum) = if fills { (0, 0.0) } else { (hour.n, hour.sum) };
+            query
+                .bind(hour.series)
+                .bind(hour.hour)
+                .bind(n)
+                .bind(hour.min)
+                .bind(hour.max)
+                .bind(sum)
+        })
+        .await?;
     Ok(())
 }
 
-/// Cuts rows into chunks of the sizes in [`CHUNKS`].
-fn chunks<T>(mut rows: &[T]) -> Vec<&[T]> {
-    let mut all = Vec::new();
-    while !rows.is_empty() {
-        let size = CHUNKS
-            .into_iter()
-            .find(|size| *size <= rows.len())
-            .unwrap_or(1);
-        let (chunk, rest) = rows.split_at(size);
-        all.push(chunk);
-        rows = rest;
-    }
-    all
-}
-
-/// `head (?,?),(?,?) tail`.
-fn values(head: &str, rows: usize, columns: usize, tail: &str) -> String {
-    let one = format!("({})", vec!["?"; columns].join(","));
-    let mut sql = String::with_capacity(head.len() + tail.len() + rows * (one.len() + 1));
-    sql.push_str(head);
-    for row in 0..rows {
-        let comma = if row == 0 { "" } else { "," };
-        // Writing into a String cannot fail.
-        let _ = write!(sql, "{comma}{one}");
-    }
-    sql.push_str(tail);
-    sql
+/// Takes the newest of each series from rows in the order of series and time.
+async fn raise_latest(connection: &mut SqliteConnection, stored: &[Row]) -> Result<()> {
+    let newest: Vec<Row> = stored
+        .chunk_by(|a, b| a.series == b.series)
+        .filter_map(|rows| rows.last().copied())
+        .collect();
+    RAISE_LATEST.execute(connection, &newest, bind_row).await?;
+    Ok(())
 }

@@ -4,15 +4,18 @@
 mod accounts;
 mod buckets;
 mod engine;
+mod file;
 mod insert;
+mod many;
 mod outbox;
 mod samples;
 mod state;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,8 +23,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use insert::SeriesIds;
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
-    migrate::Migrator,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
+    migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::{Mutex, MutexGuard};
@@ -30,12 +33,14 @@ use super::{Result, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// `SGBX`: tells our files from other programs' databases.
-const APPLICATION_ID: i64 = 0x5347_4258;
 /// Connections for reading; each costs about 2 MB of cache.
 const READERS_MAX: u32 = 3;
 /// Pages of 4 KiB in the write-ahead log before it is moved into the file.
 const WAL_PAGES_MAX: u32 = 2_000;
+/// Bytes that the log keeps on disk once it was moved.
+const WAL_BYTES_KEPT: u32 = 2 * WAL_PAGES_MAX * 4_096;
+/// How long to wait for another program (a backup, say) that has the file locked.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The embedded store. Dropping it releases the file.
 #[derive(Debug)]
@@ -89,29 +94,27 @@ impl Writer {
 /// or a newer version, or when WAL mode is not to be had; [`StoreError::Unavailable`] when the
 /// folder or file cannot be made.
 pub async fn open(path: &Path) -> Result<SqliteStore> {
-    let lock = lock_file(path)?;
+    let lock = file::lock(path)?;
+    if file::inspect(path)? == file::Content::New {
+        mark_as_ours(path).await?;
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY_TIMEOUT)
         .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
+        .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let mut connection = options
+        .clone()
         .pragma("cache_size", "-8000")
-        .statement_cache_capacity(256);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
-    restrict(path)?;
-    check_ours(&mut connection, path).await?;
-    MIGRATIONS
-        .run(&mut connection)
-        .await
-        .map_err(|error| StoreError::Unusable {
-            reason: format!(
-                "`{}` cannot be brought to this version: {error}",
-                path.display()
-            ),
-        })?;
+        .connect()
+        .await?;
+    check_wal(&mut connection, path).await?;
+    migrate(&mut connection, path).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .connect_with(options.read_only(true).pragma("cache_size", "-2000"))
@@ -146,65 +149,50 @@ impl SqliteStore {
     }
 }
 
-fn lock_file(path: &Path) -> Result<File> {
-    let unavailable = |error: std::io::Error| StoreError::Unavailable {
-        reason: format!("`{}`: {error}", path.display()),
-    };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(unavailable)?;
-    }
-    let lock = File::create(path.with_extension("lock")).map_err(unavailable)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unusable {
-            reason: format!("`{}` is open in another daemon", path.display()),
-        }),
-        Err(TryLockError::Error(error)) => Err(unavailable(error)),
-    }
-}
-
-/// Only the daemon's user reads the file: it holds password hashes.
-fn restrict(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(
-            |error| StoreError::Unavailable {
-                reason: format!("`{}`: {error}", path.display()),
-            },
-        )?;
-    }
+/// Before all else and without the log, so that the header says whose the file is even if the
+/// next step never comes.
+async fn mark_as_ours(path: &Path) -> Result<()> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .pragma("application_id", file::APPLICATION_ID.to_string())
+        .connect()
+        .await?;
+    // A pragma alone does not make a new file.
+    sqlx::query("VACUUM").execute(&mut connection).await?;
+    connection.close().await?;
     Ok(())
 }
 
-async fn check_ours(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
-    let unusable = |reason: &str| StoreError::Unusable {
-        reason: format!("`{}` {reason}", path.display()),
-    };
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *connection)
-        .await?;
-    match id {
-        APPLICATION_ID => {}
-        0 if tables == 0 => {
-            sqlx::query("PRAGMA application_id = 1397178968")
-                .execute(&mut *connection)
-                .await?;
-        }
-        _ => return Err(unusable("is a database of another program")),
-    }
+async fn check_wal(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
         .fetch_one(connection)
         .await?;
     if mode != "wal" {
-        return Err(unusable(
+        return Err(file::unusable(
+            path,
             "cannot use a write-ahead log (is it on a network file system?)",
         ));
     }
     Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    MIGRATIONS
+        .run(connection)
+        .await
+        .map_err(|error| match error {
+            MigrateError::Execute(error) => error.into(),
+            MigrateError::VersionMissing(version) => file::unusable(
+                path,
+                format_args!(
+                    "was written by a newer version of signalbox (its schema has step {version})"
+                ),
+            ),
+            error => file::unusable(
+                path,
+                format_args!("cannot be brought to this version: {error}"),
+            ),
+        })
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,13 +1,17 @@
 //! Reading samples: the newest, pages, streams; and retention.
 //!
-//! Samples lie clustered by series, so a range of time over many series is read in windows: the
-//! hourly rollup says where data is and how dense, a window takes about as many rows as are
-//! wanted, and only these are sorted.
+//! Samples lie clustered by series. One series is read straight from its stretch of the table.
+//! Many are read in windows of time, of which each series gives its short range and only these
+//! rows are sorted; a window grows or shrinks until it holds about as many rows as are wanted,
+//! and where nothing is, the next one begins at the next sample.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
-use signalbox_protocol::api::{data::Sample, node::SampleFlag};
+use signalbox_protocol::api::{
+    data::{BucketsReply, Sample},
+    node::SampleFlag,
+};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::{
@@ -19,38 +23,29 @@ use crate::store::{Result, SampleFilter, SampleStore, StoreError};
 
 /// Rows that a stream reads at a time.
 const STREAM_PAGE_ROWS: u32 = 4_000;
-/// Rows that one step of the retention deletes of one series.
+/// Rows that one step of the retention deletes of each table.
 const PRUNE_ROWS_MAX: i64 = 20_000;
-/// Narrowest window.
-const WINDOW_US_MIN: i64 = 1_000;
+/// Width of the first window.
+const WINDOW_US: i64 = 1_000_000;
+/// The most by which a window becomes wider or narrower than the one before.
+const WINDOW_FACTOR_MAX: f64 = 16.0;
 
-/// Where a page ends: the time and series of its last row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cursor {
+/// Where a page ends: its last row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
     ts_us: i64,
-    series: i64,
+    node: String,
+    metric: String,
 }
 
-impl Cursor {
-    fn parse(text: &str) -> Result<Self> {
-        let bad = || StoreError::BadCursor {
-            cursor: text.chars().take(64).collect(),
-        };
-        let (ts_us, series) = text
-            .strip_prefix("s1.")
-            .and_then(|rest| rest.split_once('.'))
-            .ok_or_else(bad)?;
-        Ok(Self {
-            ts_us: ts_us.parse().map_err(|_| bad())?,
-            series: series.parse().map_err(|_| bad())?,
-        })
-    }
+/// The text of a position: the time, and the series by its id.
+fn cursor(row: &Row) -> String {
+    format!("s1.{}.{}", row.ts_us, row.series_id)
 }
 
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "s1.{}.{}", self.ts_us, self.series)
-    }
+fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+    let (ts_us, series) = text.strip_prefix("s1.")?.split_once('.')?;
+    Some((ts_us.parse().ok()?, series.parse().ok()?))
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -104,8 +99,9 @@ struct Scan {
     /// Excluded.
     to_us: i64,
     /// Rows up to and including this one were given already (oldest first only).
-    after: Option<Cursor>,
+    after: Option<Position>,
     order: Order,
+    window_us: i64,
 }
 
 impl Scan {
@@ -118,69 +114,119 @@ impl Scan {
             to_us: filter.to.map_or(i64::MAX, us),
             after: None,
             order,
+            window_us: WINDOW_US,
         }
     }
 
+    /// Begins behind the row that a cursor names.
+    async fn go_to(&mut self, text: &str) -> Result<()> {
+        let bad = || StoreError::BadCursor {
+            cursor: text.chars().take(64).collect(),
+        };
+        let (ts_us, series) = parse_cursor(text).ok_or_else(bad)?;
+        let (node, metric) = sqlx::query_as("SELECT node, metric FROM series WHERE id = ?")
+            .bind(series)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(bad)?;
+        self.pass(Position {
+            ts_us,
+            node,
+            metric,
+        });
+        Ok(())
+    }
+
+    fn pass(&mut self, position: Position) {
+        self.from_us = self.from_us.max(position.ts_us);
+        self.after = Some(position);
+    }
+
     /// Up to `limit` rows in order; fewer only at the end of the range.
-    async fn rows(&self, limit: u32) -> Result<Vec<Row>> {
+    async fn rows(&mut self, limit: u32) -> Result<Vec<Row>> {
+        let (mut from, mut to) = (self.from_us, self.to_us);
         if self.node.is_some() && self.metric.is_some() {
-            return self.window(self.start(), self.to_us, limit).await;
+            return self.window(from, to, limit).await;
         }
-        let mut rows = Vec::new();
-        let (mut from, mut to) = (self.start(), self.to_us);
-        while rows.len() < limit as usize && from < to {
-            let wanted = limit - u32::try_from(rows.len()).unwrap_or(limit);
-            let Some((low, high)) = self.next_window(from, to, wanted).await? else {
-                break;
-            };
-            rows.extend(self.window(low, high, wanted).await?);
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(edge) = self.edge(from, to).await? {
+            // Without a gap no edge has to be looked for.
+            let mut gap = false;
             match self.order {
-                Order::OldestFirst => from = high,
-                Order::NewestFirst => to = low,
+                Order::OldestFirst => from = edge,
+                Order::NewestFirst => to = edge + 1,
+            }
+            while !gap && from < to {
+                let wanted = limit - u32::try_from(rows.len()).unwrap_or(limit);
+                let (low, high) = match self.order {
+                    Order::OldestFirst => (from, to.min(from.saturating_add(self.window_us))),
+                    Order::NewestFirst => (from.max(to.saturating_sub(self.window_us)), to),
+                };
+                let found = self.window(low, high, wanted).await?;
+                self.fit_window(&found, wanted);
+                gap = found.is_empty();
+                rows.extend(found);
+                if rows.len() == limit as usize {
+                    return Ok(rows);
+                }
+                match self.order {
+                    Order::OldestFirst => from = high,
+                    Order::NewestFirst => to = low,
+                }
             }
         }
         Ok(rows)
     }
 
-    fn start(&self) -> i64 {
-        self.after
-            .map_or(self.from_us, |cursor| cursor.ts_us.max(self.from_us))
+    /// Makes the next window so wide that, at the density of this one, it holds a quarter more
+    /// than is wanted.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "an estimate; the cast saturates"
+    )]
+    fn fit_window(&mut self, found: &[Row], wanted: u32) {
+        let ([first, .., last], n) = (found, found.len() as f64) else {
+            self.window_us = (self.window_us as f64 * WINDOW_FACTOR_MAX) as i64;
+            return;
+        };
+        let full = found.len() == wanted as usize;
+        let spanned_us = if full {
+            (last.ts_us - first.ts_us).abs().max(1)
+        } else {
+            self.window_us
+        };
+        let ideal = spanned_us as f64 * 1.25 * f64::from(wanted) / n;
+        let now = self.window_us as f64;
+        let near = ideal.clamp(now / WINDOW_FACTOR_MAX, now * WINDOW_FACTOR_MAX);
+        self.window_us = (near as i64).max(1);
     }
 
-    /// The next stretch of time that holds about `wanted` rows: at least one hour with data is
-    /// taken, whole or in part when it is dense.
-    async fn next_window(&self, from: i64, to: i64, wanted: u32) -> Result<Option<(i64, i64)>> {
-        let (from_hour, to_hour) = (from.div_euclid(HOUR_US), (to - 1).div_euclid(HOUR_US));
-        let sql = match self.order {
-            Order::OldestFirst => {
-                "SELECT hour, sum(n_all) FROM rollup WHERE hour BETWEEN ? AND ? \
-                 GROUP BY hour ORDER BY hour LIMIT 1"
-            }
-            Order::NewestFirst => {
-                "SELECT hour, sum(n_all) FROM rollup WHERE hour BETWEEN ? AND ? \
-                 GROUP BY hour ORDER BY hour DESC LIMIT 1"
-            }
+    /// Time of the first (or last) sample of any series in a range.
+    async fn edge(&self, from: i64, to: i64) -> Result<Option<i64>> {
+        let (pick, direction) = match self.order {
+            Order::OldestFirst => ("min", "ASC"),
+            Order::NewestFirst => ("max", "DESC"),
         };
-        let found: Option<(i64, i64)> = sqlx::query_as(sql)
-            .bind(from_hour)
-            .bind(to_hour)
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some((hour, rows)) = found else {
-            return Ok(None);
-        };
-        let low = from.max(hour.saturating_mul(HOUR_US));
-        let high = to.min((hour + 1).saturating_mul(HOUR_US));
-        let share = f64::from(wanted) * 2.0 / (rows.max(1) as f64);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most an hour of microseconds"
-        )]
-        let width = ((HOUR_US as f64 * share.min(1.0)) as i64).max(WINDOW_US_MIN);
-        Ok(Some(match self.order {
-            Order::OldestFirst => (low, high.min(low.saturating_add(width))),
-            Order::NewestFirst => (low.max(high.saturating_sub(width)), high),
-        }))
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query
+            .push(pick)
+            .push("((SELECT ts_us FROM sample WHERE series_id = series.id AND ts_us >= ");
+        query.push_bind(from).push(" AND ts_us < ").push_bind(to);
+        query.push(" ORDER BY ts_us ").push(direction);
+        query.push(" LIMIT 1)) FROM series WHERE 1");
+        self.push_filter(&mut query);
+        let (edge,) = query.build_query_as().fetch_one(&self.pool).await?;
+        Ok(edge)
+    }
+
+    fn push_filter(&self, query: &mut QueryBuilder<Sqlite>) {
+        if let Some(node) = &self.node {
+            query.push(" AND node = ").push_bind(node);
+        }
+        if let Some(metric) = &self.metric {
+            query.push(" AND metric = ").push_bind(metric);
+        }
     }
 
     async fn window(&self, from: i64, to: i64, limit: u32) -> Result<Vec<Row>> {
@@ -190,21 +236,16 @@ impl Scan {
              CROSS JOIN sample ON sample.series_id = series.id WHERE ts_us >= ",
         );
         query.push_bind(from).push(" AND ts_us < ").push_bind(to);
-        if let Some(node) = &self.node {
-            query.push(" AND node = ").push_bind(node);
-        }
-        if let Some(metric) = &self.metric {
-            query.push(" AND metric = ").push_bind(metric);
-        }
-        if let Some(cursor) = self.after {
-            query
-                .push(" AND (ts_us, series_id) > (")
-                .push_bind(cursor.ts_us);
-            query.push(", ").push_bind(cursor.series).push(")");
+        self.push_filter(&mut query);
+        if let Some(after) = &self.after {
+            query.push(" AND (ts_us, node, metric) > (");
+            query.push_bind(after.ts_us).push(", ");
+            query.push_bind(&after.node).push(", ");
+            query.push_bind(&after.metric).push(")");
         }
         query.push(match self.order {
-            Order::OldestFirst => " ORDER BY ts_us, series_id LIMIT ",
-            Order::NewestFirst => " ORDER BY ts_us DESC, series_id LIMIT ",
+            Order::OldestFirst => " ORDER BY ts_us, node, metric LIMIT ",
+            Order::NewestFirst => " ORDER BY ts_us DESC, node DESC, metric DESC LIMIT ",
         });
         query.push_bind(limit);
         Ok(query.build_query_as().fetch_all(&self.pool).await?)
@@ -227,17 +268,13 @@ impl SampleStore for SqliteStore {
         limit: u32,
     ) -> Result<(Vec<Sample>, Option<String>)> {
         let mut scan = Scan::new(&self.readers, filter, Order::OldestFirst);
-        scan.after = after.map(Cursor::parse).transpose()?;
-        let mut rows = scan.rows(limit + 1).await?;
+        if let Some(after) = after {
+            scan.go_to(after).await?;
+        }
+        let mut rows = scan.rows(limit.saturating_add(1)).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|row| {
-            Cursor {
-                ts_us: row.ts_us,
-                series: row.series_id,
-            }
-            .to_string()
-        });
+        let next = rows.last().filter(|_| more).map(cursor);
         Ok((rows.into_iter().map(Row::into_sample).collect(), next))
     }
 
@@ -251,9 +288,10 @@ impl SampleStore for SqliteStore {
             let rows = scan.rows(STREAM_PAGE_ROWS).await?;
             let full = rows.len() == STREAM_PAGE_ROWS as usize;
             let next = rows.last().filter(|_| full).map(|row| {
-                scan.after = Some(Cursor {
+                scan.pass(Position {
                     ts_us: row.ts_us,
-                    series: row.series_id,
+                    node: row.node.clone(),
+                    metric: row.metric.clone(),
                 });
                 scan
             });
@@ -269,7 +307,7 @@ impl SampleStore for SqliteStore {
         filter: &SampleFilter,
         range: std::ops::Range<DateTime<Utc>>,
         buckets: u32,
-    ) -> Result<signalbox_protocol::api::data::BucketsReply> {
+    ) -> Result<BucketsReply> {
         super::buckets::read(&self.readers, filter, range, buckets).await
     }
 
@@ -279,31 +317,27 @@ impl SampleStore for SqliteStore {
         rollup_before: Option<DateTime<Utc>>,
     ) -> Result<bool> {
         let mut more = false;
-        let series: Vec<i64> = sqlx::query_scalar("SELECT id FROM series")
-            .fetch_all(&self.readers)
+        if let Some(before) = raw_before {
+            let gone = sqlx::query(
+                "DELETE FROM sample WHERE (series_id, ts_us) IN (SELECT series_id, ts_us \
+                 FROM series CROSS JOIN sample ON series_id = id WHERE ts_us < ? LIMIT ?)",
+            )
+            .bind(us(before))
+            .bind(PRUNE_ROWS_MAX)
+            .execute(&mut self.writer().await.connection)
             .await?;
-        for id in series {
-            let mut writer = self.writer().await;
-            if let Some(before) = raw_before {
-                let gone = sqlx::query(
-                    "DELETE FROM sample WHERE series_id = ?1 AND ts_us IN (SELECT ts_us FROM \
-                     sample WHERE series_id = ?1 AND ts_us < ?2 ORDER BY ts_us LIMIT ?3)",
-                )
-                .bind(id)
-                .bind(us(before))
-                .bind(PRUNE_ROWS_MAX)
-                .execute(&mut writer.connection)
-                .await?
-                .rows_affected();
-                more |= gone == PRUNE_ROWS_MAX.unsigned_abs();
-            }
-            if let Some(before) = rollup_before {
-                sqlx::query("DELETE FROM rollup WHERE series_id = ? AND hour < ?")
-                    .bind(id)
-                    .bind(us(before).div_euclid(HOUR_US))
-                    .execute(&mut writer.connection)
-                    .await?;
-            }
+            more |= gone.rows_affected() >= PRUNE_ROWS_MAX.unsigned_abs();
+        }
+        if let Some(before) = rollup_before {
+            let gone = sqlx::query(
+                "DELETE FROM rollup WHERE (series_id, hour) IN (SELECT series_id, hour \
+                 FROM series CROSS JOIN rollup ON series_id = id WHERE hour < ? LIMIT ?)",
+            )
+            .bind(us(before).div_euclid(HOUR_US))
+            .bind(PRUNE_ROWS_MAX)
+            .execute(&mut self.writer().await.connection)
+            .await?;
+            more |= gone.rows_affected() >= PRUNE_ROWS_MAX.unsigned_abs();
         }
         Ok(more)
     }

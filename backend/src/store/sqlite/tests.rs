@@ -1,7 +1,31 @@
 //! What is particular to SQLite: the file itself.
 
 use super::*;
-use crate::store::{EngineStore, StateStore};
+use crate::store::{
+    EngineStore, StateStore,
+    suite::{Fixture, store_suite},
+};
+
+/// A folder of its own for each test.
+struct Place(tempfile::TempDir);
+
+impl Fixture for Place {
+    type Store = SqliteStore;
+
+    async fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    async fn open(&self) -> SqliteStore {
+        open(&self.0.path().join("signalbox.db")).await.unwrap()
+    }
+
+    async fn close(store: SqliteStore) {
+        store.close().await;
+    }
+}
+
+store_suite!(Place);
 
 #[tokio::test]
 async fn a_second_daemon_is_refused() {

@@ -1,0 +1,133 @@
+//! Mails on their way.
+
+use super::{
+    Fixture, at_s,
+    rows::{id, mail},
+};
+use crate::store::{Batch, EngineStore as _, Mail, MailKind, MailState, OutboxStore, StoreError};
+
+async fn with_mails<F: Fixture>(fixture: &F) -> F::Store {
+    let store = fixture.open().await;
+    let batch = Batch {
+        mails: vec![
+            mail(1, MailKind::Firing, "anna@example.org"),
+            mail(2, MailKind::Firing, "ben@example.org"),
+            mail(3, MailKind::Recovery, "anna@example.org"),
+        ],
+        ..Batch::default()
+    };
+    store.commit(&batch).await.unwrap();
+    store
+}
+
+fn ids(mails: &[Mail]) -> Vec<&str> {
+    mails.iter().map(|mail| mail.mail.id.as_str()).collect()
+}
+
+pub(in crate::store) async fn mails_are_due_in_order<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = with_mails(&fixture).await;
+    let due = store.due_mails(at_s(2), 10).await.unwrap();
+    let expected = |number, recipient: &str| Mail {
+        mail: mail(number, MailKind::Firing, recipient),
+        state: MailState::Queued,
+        tries: 0,
+        next_try_at: at_s(i64::from(number)),
+        last_error: None,
+    };
+    assert_eq!(
+        due,
+        [
+            expected(1, "anna@example.org"),
+            expected(2, "ben@example.org")
+        ]
+    );
+    assert_eq!(ids(&store.due_mails(at_s(9), 1).await.unwrap()), [id(1)]);
+    assert_eq!(store.next_mail_at().await.unwrap(), Some(at_s(1)));
+    let of_anna = store
+        .queued_mails_of(&id(900), "anna@example.org")
+        .await
+        .unwrap();
+    assert_eq!(ids(&of_anna), [id(1), id(3)]);
+    assert_eq!(ids(&store.mails(2).await.unwrap()), [id(3), id(2)]);
+}
+
+pub(in crate::store) async fn a_mail_that_is_done_is_not_due<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = with_mails(&fixture).await;
+    let later = at_s(100);
+    store
+        .update_mail(&id(1), MailState::Queued, 1, later, Some("451 greylisted"))
+        .await
+        .unwrap();
+    store
+        .update_mail(
+            &id(2),
+            MailState::Failed,
+            2,
+            later,
+            Some("550 no such user"),
+        )
+        .await
+        .unwrap();
+    store
+        .update_mail(&id(3), MailState::Merged, 0, later, None)
+        .await
+        .unwrap();
+    assert_eq!(store.due_mails(at_s(99), 10).await.unwrap(), []);
+    assert_eq!(store.next_mail_at().await.unwrap(), Some(later));
+    let due = store.due_mails(later, 10).await.unwrap();
+    assert_eq!(ids(&due), [id(1)]);
+    assert_eq!(due[0].tries, 1);
+    assert_eq!(due[0].last_error.as_deref(), Some("451 greylisted"));
+    store
+        .update_mail(&id(1), MailState::Sent, 2, later, None)
+        .await
+        .unwrap();
+    F::close(store).await;
+    let store = fixture.open().await;
+    assert_eq!(store.next_mail_at().await.unwrap(), None);
+    let states: Vec<_> = store
+        .mails(10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|mail| (mail.state, mail.tries, mail.last_error))
+        .collect();
+    let refused = Some("550 no such user".to_owned());
+    assert_eq!(
+        states,
+        [
+            (MailState::Merged, 0, None),
+            (MailState::Failed, 2, refused),
+            (MailState::Sent, 2, None),
+        ]
+    );
+}
+
+pub(in crate::store) async fn the_outbox_tells_its_depth<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    assert_eq!(store.outbox_depth().await.unwrap(), (0, None));
+    assert_eq!(store.next_mail_at().await.unwrap(), None);
+    F::close(store).await;
+    let store = with_mails(&fixture).await;
+    assert_eq!(store.outbox_depth().await.unwrap(), (3, Some(at_s(1))));
+    store
+        .update_mail(&id(1), MailState::Sent, 1, at_s(5), None)
+        .await
+        .unwrap();
+    assert_eq!(store.outbox_depth().await.unwrap(), (2, Some(at_s(2))));
+}
+
+pub(in crate::store) async fn a_missing_mail_is_told<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    let result = store
+        .update_mail(&id(1), MailState::Sent, 1, at_s(5), None)
+        .await;
+    assert!(
+        matches!(&result, Err(StoreError::Missing { name }) if *name == id(1)),
+        "{result:?}"
+    );
+}
