@@ -3,7 +3,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -16,23 +16,31 @@ use mqtt5::{
     },
     packet::publish::PublishPacket,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Link, LinkError, Publish, access::Access, events::Ingest};
+use super::{
+    Link, LinkError, Publish,
+    access::Access,
+    connections::Connections,
+    events::{Ingest, UNDER_WAY_KIB_MAX},
+    lock,
+    rules::Rules,
+};
 use crate::{
     clock::SharedClock, config::MqttConfig, counters::Counters, engine::EngineHandle,
     ingest::Decoder, store::SharedStore,
 };
 
-/// Sessions of clients that asked for a persistent one are kept this long.
-const SESSION_EXPIRY: Duration = Duration::from_secs(3_600);
-/// Retained messages: one status a node, with room for foreign ones.
-const RETAINED_MESSAGES_MAX: usize = 20_000;
-/// Bytes of a retained message.
-const RETAINED_BYTES_MAX: usize = 65_536;
+/// No session outlives its connection: an order waits in the station's store, where it expires,
+/// and never in the broker, from where it could switch something on hours later.
+const SESSION_EXPIRY: Duration = Duration::ZERO;
 /// Subscriptions of one client.
 const SUBSCRIPTIONS_MAX: usize = 64;
+/// QoS 2 publishes of one client that wait for its PUBREL (MQTT 5 clients are told).
+const UNRELEASED_MAX: u16 = 1_000;
+/// Messages that wait in memory for one slow subscriber, of each kind (QoS 0, QoS 1 and 2).
+const SUBSCRIBER_MESSAGES_MAX: usize = 1_024;
 /// How long the broker may take to say goodbye to its clients.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -81,28 +89,17 @@ pub async fn start(
     }
     let ingest = Arc::new(Ingest {
         inbound: engine.inbound.clone(),
-        decoder: Arc::clone(&decoder),
+        rules: Rules { decoder },
         accounts: Arc::clone(&store),
         clock,
         counters,
-        connections: Mutex::default(),
+        connections: Connections::default(),
+        room: Semaphore::new(UNDER_WAY_KIB_MAX as usize),
+        router: OnceLock::new(),
     });
-    let access = Access::new(store, decoder, Arc::clone(&ingest), config.anonymous);
-    let mut broker_config = BrokerConfig::new()
-        .with_bind_addresses(vec![address])
-        .with_max_clients(config.clients_max)
-        .with_max_packet_size(config.packet_bytes_max)
-        .with_session_expiry(SESSION_EXPIRY)
-        .with_max_subscriptions_per_client(SUBSCRIPTIONS_MAX)
-        .with_max_retained_messages(RETAINED_MESSAGES_MAX)
-        .with_max_retained_message_size(RETAINED_BYTES_MAX)
-        .with_sys_topics_enabled(false)
-        // What must not be lost is in the station's store; the broker keeps nothing on disk.
-        .with_storage(StorageConfig::new().with_persistence(false))
-        .with_event_handler(ingest);
-    broker_config.shared_subscription_available = false;
+    let access = Access::new(store, Arc::clone(&ingest), config.anonymous);
     let failed = |error: mqtt5::MqttError| StartError::Broker(error.to_string());
-    let mut broker = MqttBroker::with_config(broker_config)
+    let mut broker = MqttBroker::with_config(broker_config(config, Arc::clone(&ingest)))
         .await
         .map_err(failed)?
         .with_auth_provider(Arc::new(access));
@@ -110,6 +107,7 @@ pub async fn start(
         .local_addr()
         .ok_or_else(|| StartError::Broker("it has no address".to_owned()))?;
     let (router, shutdown) = (broker.router(), broker.shutdown_handle());
+    ingest.router.get_or_init(|| Arc::downgrade(&router));
     let mut ready = broker.ready_receiver();
     let ended = CancellationToken::new();
     // Also told when the task panics.
@@ -131,6 +129,27 @@ pub async fn start(
         running: Mutex::new(Some(running)),
         ended,
     }))
+}
+
+fn broker_config(config: &MqttConfig, ingest: Arc<Ingest>) -> BrokerConfig {
+    let mut broker = BrokerConfig::new()
+        .with_bind_addresses(vec![config.listen])
+        .with_max_clients(config.clients_max)
+        .with_max_packet_size(config.packet_bytes_max)
+        .with_session_expiry(SESSION_EXPIRY)
+        .with_max_subscriptions_per_client(SUBSCRIPTIONS_MAX)
+        .with_client_channel_capacity(SUBSCRIBER_MESSAGES_MAX)
+        // The limit that counts is in `events`: here it would refuse a publish before we have
+        // seen it, and an MQTT 3.1.1 client would take that for stored.
+        .with_max_retained_messages(0)
+        .with_max_retained_message_size(0)
+        .with_sys_topics_enabled(false)
+        // What must not be lost is in the station's store; the broker keeps nothing on disk.
+        .with_storage(StorageConfig::new().with_persistence(false))
+        .with_event_handler(ingest);
+    broker.shared_subscription_available = false;
+    broker.server_receive_maximum = Some(UNRELEASED_MAX);
+    broker
 }
 
 impl std::fmt::Debug for EmbeddedBroker {
@@ -156,7 +175,7 @@ impl EmbeddedBroker {
     /// Says goodbye to the clients and stops. Call it before the engine stops, so that what is
     /// under way is still committed and acknowledged.
     pub async fn stop(&self) {
-        let running = super::access::lock(&self.running).take();
+        let running = lock(&self.running).take();
         let Some(running) = running else { return };
         self.shutdown.shutdown();
         let abort = running.abort_handle();
@@ -182,7 +201,7 @@ impl Link for EmbeddedBroker {
     }
 
     fn trouble(&self) -> Option<String> {
-        let ended = super::access::lock(&self.running)
+        let ended = lock(&self.running)
             .as_ref()
             .is_none_or(JoinHandle::is_finished);
         ended.then(|| "the embedded broker has ended".to_owned())

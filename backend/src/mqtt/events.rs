@@ -2,56 +2,68 @@
 //! Each becomes an [`Inbound`] for the engine.
 
 use std::{
-    collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use mqtt5::{
     QoS,
     broker::{
         BrokerEventHandler, ClientConnectEvent, ClientDisconnectEvent, ClientPublishEvent,
-        PublishAction, RetainedSetEvent,
+        PublishAction, RetainedSetEvent, router::MessageRouter,
     },
     packet::publish::PublishPacket,
 };
-use signalbox_protocol::topic::{self, Topic};
-use tokio::sync::{mpsc, oneshot};
+use signalbox_protocol::{
+    limits::MESSAGE_BYTES_MAX,
+    topic::{self, Topic},
+};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::access::lock;
+use super::{
+    connections::{Connections, Will},
+    rules::Rules,
+};
 use crate::{
     clock::SharedClock,
     counters::Counters,
-    ingest::{Body, Decoder, Inbound, Rejection, Status, head_of},
-    store::SharedStore,
+    ingest::{Body, Inbound, Rejection, Status, head_of},
+    store::{SharedStore, StoreError},
 };
+
+/// Payload that may be on its way through decoding, queue and commit at a time, in KiB; beyond
+/// it, connections wait. Decoded, a payload can take ten times its size.
+pub(super) const UNDER_WAY_KIB_MAX: u32 = 8_192;
+/// Longest QoS 0 payload that is not waited for.
+const UNWAITED_BYTES_MAX: usize = 4_096;
+/// Retained messages: one status a node.
+pub(super) const RETAINED_MESSAGES_MAX: usize = 20_000;
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Feeds the engine.
 pub(super) struct Ingest {
     pub(super) inbound: mpsc::Sender<Inbound>,
-    pub(super) decoder: Arc<Decoder>,
+    pub(super) rules: Rules,
     pub(super) accounts: SharedStore,
     pub(super) clock: SharedClock,
     pub(super) counters: Arc<Counters>,
-    /// Open connections of each node that has logged in.
-    pub(super) connections: Mutex<HashMap<String, u32>>,
+    pub(super) connections: Connections,
+    /// Permits of [`UNDER_WAY_KIB_MAX`].
+    pub(super) room: Semaphore,
+    /// Set as soon as the broker exists; weak, because the router owns us.
+    pub(super) router: OnceLock<Weak<MessageRouter>>,
 }
 
 impl Ingest {
     /// Tells the engine of something that the broker refused. Nobody waits for its commit.
     pub(super) async fn denied(&self, node: Option<&str>, topic: &str, what: &str) {
         Counters::add(&self.counters.denied, 1);
-        let who = node.map_or_else(
-            || "an anonymous client".to_owned(),
-            |node| format!("node `{node}`"),
-        );
         let rejection = Rejection {
             node: node.map(str::to_owned),
             denied: true,
-            reason: format!("{who} {what}"),
+            reason: format!("{} {what}", who(node)),
         };
         self.send(topic, &[], Err(rejection), None).await;
     }
@@ -77,111 +89,224 @@ impl Ingest {
     }
 
     async fn publish(&self, event: ClientPublishEvent) -> PublishAction {
-        let mut body =
-            self.decoder
-                .decode(&event.topic, &event.payload, event.retain, self.clock.now());
-        if let Some(rejection) = self.speaks_for_another(&event).await {
-            body = Err(rejection);
+        let kib = u32::try_from(event.payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+        let room = self.room.acquire_many(kib.clamp(1, UNDER_WAY_KIB_MAX));
+        // The semaphore is never closed; if it were, the message would count as not taken.
+        let Ok(_room) = room.await else {
+            return self.give_up(event).await;
+        };
+        let login = event.user_id.as_deref();
+        let body = match self
+            .read(login, &event.topic, &event.payload, event.retain)
+            .await
+        {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, topic = %event.topic, "a message could not be checked");
+                return self.give_up(event).await;
+            }
+        };
+        let action = self.action(&event, &body).await;
+        if self.need_not_wait(&event) {
+            self.send(&event.topic, &event.payload, body, None).await;
+            return action;
         }
         let (done, committed) = oneshot::channel();
         self.send(&event.topic, &event.payload, body, Some(done))
             .await;
-        if committed.await.is_ok() {
-            return PublishAction::Continue;
+        if committed.await.is_err() {
+            return self.give_up(event).await;
         }
-        // The station stops before the commit: routed as QoS 0, the message gets no
-        // acknowledgement, and the node sends it again to the next run.
-        PublishAction::Transform(PublishPacket::new(
-            event.topic.to_string(),
-            event.payload,
-            QoS::AtMostOnce,
-        ))
+        if event.qos == QoS::ExactlyOnce {
+            self.route(&event, &action).await;
+            return PublishAction::Handled;
+        }
+        action
     }
 
-    /// On the classic topic a node may name any other, but not one that has a login of its own.
-    async fn speaks_for_another(&self, event: &ClientPublishEvent) -> Option<Rejection> {
-        let login = event.user_id.as_deref()?;
-        let named = Decoder::named_node(&event.topic, &event.payload)?;
+    /// QoS 0 has no acknowledgement, so only back pressure is a reason to wait.
+    fn need_not_wait(&self, event: &ClientPublishEvent) -> bool {
+        event.qos == QoS::AtMostOnce
+            && event.payload.len() <= UNWAITED_BYTES_MAX
+            && self.inbound.capacity() > self.inbound.max_capacity() / 2
+    }
+
+    /// What the message says, unless it speaks for a node that its client may not speak for.
+    async fn read(
+        &self,
+        login: Option<&str>,
+        topic: &str,
+        payload: &[u8],
+        retain: bool,
+    ) -> Result<Result<Body, Rejection>, StoreError> {
+        let now = self.clock.now();
+        let body = self.rules.decoder.decode(topic, payload, retain, now);
+        let (Some(login), Ok(Body::Telemetry(telemetry))) = (login, &body) else {
+            return Ok(body);
+        };
+        let named = &telemetry.node;
         if named == login || named == topic::CLASSIC_NODE {
-            return None;
+            return Ok(body);
         }
-        match self.accounts.node_password(&named).await {
-            Ok(None) => None,
-            Ok(Some(_)) => Some(Rejection {
-                node: Some(login.to_owned()),
-                denied: true,
-                reason: format!(
-                    "node `{login}` may not speak for node `{named}`, which has a login of its own"
-                ),
-            }),
+        // On classic and mapped topics the payload or the topic names the node. A gateway may
+        // speak for boards behind it, but not for a node with a login of its own.
+        if self.accounts.node_password(named).await?.is_none() {
+            return Ok(body);
+        }
+        Counters::add(&self.counters.denied, 1);
+        Ok(Err(Rejection {
+            node: Some(login.to_owned()),
+            denied: true,
+            reason: format!(
+                "{} may not speak for node `{named}`, which has a login of its own",
+                who(Some(login))
+            ),
+        }))
+    }
+
+    /// What the broker does with a message that was taken: denied ones go nowhere, and only
+    /// understood statuses are retained (the broker keeps them in memory, nodes renew them at
+    /// each connect, and a retained measurement would be shown as new to whoever subscribes).
+    async fn action(
+        &self,
+        event: &ClientPublishEvent,
+        body: &Result<Body, Rejection>,
+    ) -> PublishAction {
+        if body.as_ref().is_err_and(|rejection| rejection.denied) {
+            return PublishAction::Handled;
+        }
+        if !event.retain || self.keeps(event, body).await {
+            return PublishAction::Continue;
+        }
+        PublishAction::Transform(packet_of(event, false))
+    }
+
+    async fn keeps(&self, event: &ClientPublishEvent, body: &Result<Body, Rejection>) -> bool {
+        let is_status = matches!(Topic::parse(&event.topic), Topic::Status { .. });
+        // An empty one deletes what is retained.
+        if !is_status || (body.is_err() && !event.payload.is_empty()) {
+            return false;
+        }
+        let Some(router) = self.router() else {
+            return false;
+        };
+        router.has_retained_message(&event.topic).await
+            || router.retained_count().await < RETAINED_MESSAGES_MAX
+    }
+
+    /// QoS 2 goes to subscribers at once, not at the client's PUBREL: a client that never sends
+    /// it would make the broker keep every payload.
+    async fn route(&self, event: &ClientPublishEvent, action: &PublishAction) {
+        let packet = match action {
+            PublishAction::Handled => return,
+            PublishAction::Continue => packet_of(event, event.retain),
+            PublishAction::Transform(packet) => packet.clone(),
+        };
+        if let Some(router) = self.router() {
+            router.route_message(&packet, Some(&event.client_id)).await;
+        }
+    }
+
+    /// Not committed, so never acknowledged: the connection is closed, and the node sends the
+    /// message again on its next one. Only QoS 0 lets the broker go on without an
+    /// acknowledgement.
+    async fn give_up(&self, event: ClientPublishEvent) -> PublishAction {
+        if let Some(router) = self.router() {
+            router.unregister_client(&event.client_id).await;
+        }
+        let mut packet = packet_of(&event, false);
+        packet.qos = QoS::AtMostOnce;
+        packet.packet_id = None;
+        PublishAction::Transform(packet)
+    }
+
+    fn router(&self) -> Option<Arc<MessageRouter>> {
+        self.router.get().and_then(Weak::upgrade)
+    }
+
+    async fn closed(&self, event: ClientDisconnectEvent) {
+        let closed = self.connections.closed(&event.client_id, !event.unexpected);
+        if let Some(will) = closed.will {
+            self.will(event.user_id.as_deref(), &will).await;
+        }
+        if let Some(node) = closed.gone {
+            let status = Status {
+                online: false,
+                ..Status::default()
+            };
+            let topic = topic::status(&node);
+            let body = Body::Status { node, status };
+            self.send(&topic, &[], Ok(body), None).await;
+        }
+    }
+
+    /// The broker hands wills to subscribers, not to us. One that it denied it has reported.
+    async fn will(&self, login: Option<&str>, will: &Will) {
+        if self.rules.publish(login, &will.topic).is_err() {
+            return;
+        }
+        match self
+            .read(login, &will.topic, &will.payload, will.retain)
+            .await
+        {
+            Ok(body) => self.send(&will.topic, &will.payload, body, None).await,
             Err(error) => {
-                tracing::error!(%error, "a node's name could not be checked");
-                None
+                tracing::error!(%error, topic = %will.topic, "a last will could not be checked");
             }
         }
     }
+}
 
-    async fn gone(&self, node: &str) {
-        let status = Status {
-            online: false,
-            ..Status::default()
-        };
-        let body = Body::Status {
-            node: node.to_owned(),
-            status,
-        };
-        self.send(&topic::status(node), &[], Ok(body), None).await;
-    }
+fn who(node: Option<&str>) -> String {
+    node.map_or_else(
+        || "an anonymous client".to_owned(),
+        |node| format!("node `{node}`"),
+    )
+}
+
+fn packet_of(event: &ClientPublishEvent, retain: bool) -> PublishPacket {
+    let mut packet = PublishPacket::new(event.topic.to_string(), event.payload.clone(), event.qos);
+    packet.packet_id = event.packet_id;
+    packet.retain = retain;
+    packet
 }
 
 impl BrokerEventHandler for Ingest {
     fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Some(node) = event.user_id {
-                *lock(&self.connections).entry(node.to_string()).or_default() += 1;
-            }
-        })
+        let will = match (event.will_topic, event.will_payload) {
+            (Some(topic), Some(payload)) => Some(Will {
+                topic,
+                payload,
+                retain: event.will_retain.unwrap_or_default(),
+            }),
+            _ => None,
+        };
+        self.connections
+            .opened(event.client_id, event.user_id, will);
+        Box::pin(std::future::ready(()))
     }
 
     fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> BoxFuture<'a, PublishAction> {
         Box::pin(self.publish(event))
     }
 
-    fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> BoxFuture<'a, ()> {
+    /// Publishes are held to the limits before the broker retains them, wills are not.
+    fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let Some(node) = event.user_id else { return };
-            let last = {
-                let mut connections = lock(&self.connections);
-                let open = connections.entry(node.to_string()).or_insert(1);
-                *open = open.saturating_sub(1);
-                let last = *open == 0;
-                if last {
-                    connections.remove(&*node);
-                }
-                last
+            let Some(router) = self.router().filter(|_| !event.cleared) else {
+                return;
             };
-            if last {
-                self.gone(&node).await;
+            if event.payload.len() > MESSAGE_BYTES_MAX
+                || router.retained_count().await > RETAINED_MESSAGES_MAX
+            {
+                let mut nothing = PublishPacket::new(event.topic.to_string(), "", QoS::AtMostOnce);
+                nothing.retain = true;
+                router.route_message(&nothing, None).await;
             }
         })
     }
 
-    /// A will is not shown as a publish, but it is retained: this is how an anonymous node's
-    /// death is known.
-    fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Topic::Status { node } = Topic::parse(&event.topic) else {
-                return;
-            };
-            if lock(&self.connections).contains_key(node) {
-                return;
-            }
-            let decoded = self
-                .decoder
-                .decode(&event.topic, &event.payload, true, self.clock.now());
-            if matches!(&decoded, Ok(Body::Status { status, .. }) if !status.online) {
-                self.gone(node).await;
-            }
-        })
+    fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> BoxFuture<'a, ()> {
+        Box::pin(self.closed(event))
     }
 }

@@ -3,13 +3,18 @@
 //! decided after its commit.
 
 mod access;
+mod connections;
 pub mod credentials;
 mod embedded;
 mod events;
+mod rules;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 pub use embedded::{EmbeddedBroker, StartError, start};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -51,4 +56,14 @@ pub trait Link: Send + Sync + 'static {
     /// Whether nodes that were online before a restart of the station are surely not
     /// connected now (true for the embedded broker, which restarts with the station).
     fn forgets_connections(&self) -> bool;
+}
+
+/// A poisoned lock still holds whole values: every change of what these guard is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A stranger's text for the log: escaped and short.
+fn printable(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
 }

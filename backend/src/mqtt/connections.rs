@@ -1,0 +1,180 @@
+//! Who is connected now, which node each connection speaks for, and its last will. Fed by the
+//! broker's connect and disconnect events; tells when a node's last connection is gone.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use signalbox_protocol::topic::Topic;
+
+use super::lock;
+
+/// A last will, as the client gave it when it connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Will {
+    pub(super) topic: Arc<str>,
+    pub(super) payload: Bytes,
+    pub(super) retain: bool,
+}
+
+/// What the end of a connection means.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Closed {
+    /// This node has no connection left.
+    pub(super) gone: Option<String>,
+    /// The will is to be taken as a message. Wills on status topics are not among them: they
+    /// say what `gone` says, and `gone` also knows whether the node is connected again.
+    pub(super) will: Option<Will>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    login: Option<Arc<str>>,
+    node: Option<String>,
+    will: Option<Will>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Oldest first; more than one only while a new connection takes over.
+    by_client: HashMap<Arc<str>, VecDeque<Connection>>,
+    by_node: HashMap<String, u32>,
+}
+
+/// All open connections. Its size is bounded by the broker's limit of clients.
+#[derive(Debug, Default)]
+pub(super) struct Connections(Mutex<Open>);
+
+impl Connections {
+    /// A client has logged in. A connection speaks for the node of its login; without one, for
+    /// the node whose status its will would change.
+    pub(super) fn opened(&self, client: Arc<str>, login: Option<Arc<str>>, will: Option<Will>) {
+        let node = login.as_deref().or_else(|| {
+            let will = will.as_ref()?;
+            match Topic::parse(&will.topic) {
+                Topic::Status { node } => Some(node),
+                _ => None,
+            }
+        });
+        let node = node.map(str::to_owned);
+        let mut open = lock(&self.0);
+        if let Some(node) = &node {
+            *open.by_node.entry(node.clone()).or_default() += 1;
+        }
+        let connection = Connection { login, node, will };
+        open.by_client
+            .entry(client)
+            .or_default()
+            .push_back(connection);
+    }
+
+    /// A connection has ended; a clean goodbye cancels the will.
+    pub(super) fn closed(&self, client: &str, clean: bool) -> Closed {
+        let mut open = lock(&self.0);
+        let Some(connections) = open.by_client.get_mut(client) else {
+            return Closed::default();
+        };
+        let ended = connections.pop_front();
+        let taken_over = !connections.is_empty();
+        if !taken_over {
+            open.by_client.remove(client);
+        }
+        let Some(ended) = ended else {
+            return Closed::default();
+        };
+        let gone = ended.node.filter(|node| {
+            let left = open.by_node.get_mut(node).map_or(0, |left| {
+                *left = left.saturating_sub(1);
+                *left
+            });
+            if left == 0 {
+                open.by_node.remove(node);
+            }
+            left == 0
+        });
+        let will = ended.will.filter(|will| {
+            !clean && !taken_over && !matches!(Topic::parse(&will.topic), Topic::Status { .. })
+        });
+        Closed { gone, will }
+    }
+
+    /// Whether a client with this id, but another login, is connected. Letting the new one in
+    /// would throw the other out.
+    pub(super) fn is_taken(&self, client: &str, login: Option<&str>) -> bool {
+        lock(&self.0)
+            .by_client
+            .get(client)
+            .and_then(VecDeque::back)
+            .is_some_and(|connection| connection.login.as_deref() != login)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn will(topic: &str) -> Option<Will> {
+        Some(Will {
+            topic: topic.into(),
+            payload: Bytes::from_static(b"dead"),
+            retain: false,
+        })
+    }
+
+    #[test]
+    fn a_node_is_gone_with_its_last_connection() {
+        let open = Connections::default();
+        open.opened("one".into(), Some("a".into()), None);
+        open.opened("two".into(), Some("a".into()), None);
+        assert_eq!(open.closed("one", false), Closed::default());
+        assert_eq!(open.closed("two", true).gone.as_deref(), Some("a"));
+        assert_eq!(open.closed("two", true), Closed::default());
+    }
+
+    #[test]
+    fn a_takeover_ends_the_older_connection_in_whatever_order_it_is_told() {
+        let open = Connections::default();
+        open.opened("one".into(), Some("a".into()), will("x"));
+        open.opened("one".into(), Some("a".into()), will("x"));
+        assert_eq!(open.closed("one", false), Closed::default());
+        let closed = open.closed("one", false);
+        assert_eq!(
+            (closed.gone.as_deref(), closed.will),
+            (Some("a"), will("x"))
+        );
+    }
+
+    #[test]
+    fn without_a_login_the_will_tells_the_node() {
+        let open = Connections::default();
+        open.opened("one".into(), None, will("signalbox/a/status"));
+        open.opened("two".into(), None, will("signalbox/a/status"));
+        open.opened("three".into(), None, will("elsewhere"));
+        assert_eq!(open.closed("one", false), Closed::default());
+        let closed = open.closed("two", false);
+        assert_eq!((closed.gone.as_deref(), closed.will), (Some("a"), None));
+        let closed = open.closed("three", false);
+        assert_eq!((closed.gone, closed.will), (None, will("elsewhere")));
+    }
+
+    #[test]
+    fn a_clean_goodbye_cancels_the_will() {
+        let open = Connections::default();
+        open.opened("one".into(), None, will("elsewhere"));
+        assert_eq!(open.closed("one", true), Closed::default());
+    }
+
+    #[test]
+    fn a_client_id_belongs_to_its_login_while_it_is_connected() {
+        let open = Connections::default();
+        assert!(!open.is_taken("one", Some("b")));
+        open.opened("one".into(), Some("a".into()), None);
+        assert!(open.is_taken("one", Some("b")));
+        assert!(open.is_taken("one", None));
+        assert!(!open.is_taken("one", Some("a")));
+        open.closed("one", true);
+        assert!(!open.is_taken("one", Some("b")));
+    }
+}
