@@ -16,8 +16,6 @@ use lettre::{
         client::{Tls, TlsParameters},
     },
 };
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Letter, Mailer, Outbox, Retry, SendError};
 use crate::{
@@ -59,6 +57,7 @@ pub enum MailConfigError {
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    retry: Retry,
 }
 
 impl SmtpMailer {
@@ -97,6 +96,10 @@ impl SmtpMailer {
         Ok(Self {
             transport: builder.build(),
             from,
+            retry: Retry {
+                first_s: config.retry_s,
+                give_up_h: config.give_up_h,
+            },
         })
     }
 
@@ -162,23 +165,11 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Starts the worker that empties the outbox.
-///
-/// # Errors
-/// [`MailConfigError`].
-pub fn start(
-    store: SharedStore,
-    clock: SharedClock,
-    config: &MailConfig,
-    stop: CancellationToken,
-) -> Result<JoinHandle<()>, MailConfigError> {
-    let mailer = SmtpMailer::new(config)?;
-    let retry = Retry {
-        first_s: config.retry_s,
-        give_up_h: config.give_up_h,
-    };
-    let outbox = Outbox::new(store, clock, mailer, retry);
-    Ok(tokio::spawn(outbox.run(stop)))
+/// The worker that empties the outbox by this mailer; [`Outbox::run`] starts it.
+#[must_use]
+pub fn outbox(store: SharedStore, clock: SharedClock, mailer: SmtpMailer) -> Outbox<SmtpMailer> {
+    let retry = mailer.retry;
+    Outbox::new(store, clock, mailer, retry)
 }
 
 #[cfg(test)]
@@ -186,6 +177,7 @@ mod tests {
     use tokio::{
         io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
         net::TcpListener,
+        task::JoinHandle,
     };
 
     use super::*;

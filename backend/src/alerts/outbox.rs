@@ -6,10 +6,11 @@
 //! while the server is away goes out as one mail. When the server itself is in trouble, the
 //! whole round pauses: nothing storms it, and nothing storms people when it is back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,7 +24,7 @@ pub const ROUND_MAILS_MAX: u32 = 50;
 const RETRY_S_MAX: u64 = 1_800;
 /// Pauses are made longer or shorter by up to this part, so that stations do not come in step.
 const JITTER_PERCENT: u64 = 20;
-/// How often new rows are looked for.
+/// How often is looked for what is due.
 const POLL: Duration = Duration::from_secs(1);
 /// A mail under way when the station stops may take this long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -105,8 +106,9 @@ impl<M: Mailer> Outbox<M> {
         }
     }
 
-    /// Works until `stop`; a mail under way then gets a moment to finish.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Works until `stop`, at once when `written` tells of a new row; a mail under way at the end
+    /// gets a moment to finish.
+    pub async fn run(mut self, written: Arc<Notify>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let hurry = async {
                 stop.cancelled().await;
@@ -120,7 +122,11 @@ impl<M: Mailer> Outbox<M> {
                     }
                 }
             }
-            stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = written.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use signalbox_protocol::api::command::{
 };
 
 use super::{
-    SharedState, bounded,
+    SharedState, bounded, cursor,
     error::ApiError,
     extract::{JsonBody, PathOf, QueryOf},
 };
@@ -77,6 +77,7 @@ pub(crate) async fn list(
     State(state): State<SharedState>,
     QueryOf(mut query): QueryOf<CommandQuery>,
 ) -> Result<Json<CommandPage>, ApiError> {
+    query.after = cursor(query.after);
     query.limit = Some(bounded("limit", query.limit, PAGE_DEFAULT, PAGE_MAX)?);
     Ok(Json(state.store.commands(&query).await?))
 }

@@ -14,7 +14,7 @@ use signalbox_protocol::api::data::{
 use utoipa::ToSchema;
 
 use super::{
-    SharedState, bounded,
+    SharedState, bounded, cursor,
     error::ApiError,
     export::{self, Format},
     extract::QueryOf,
@@ -118,7 +118,8 @@ async fn range(
     {
         return Err(ApiError::invalid("to", "`to` must be later than `from`"));
     }
-    let paged = query.limit.is_some() || query.after.is_some();
+    let after = cursor(query.after);
+    let paged = query.limit.is_some() || after.is_some();
     if let Some(buckets) = query.buckets {
         refuse(
             paged,
@@ -134,8 +135,7 @@ async fn range(
         return export::stream(state.store.stream(filter), format).await;
     }
     let limit = bounded("limit", query.limit, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX)?;
-    let after = query.after.as_deref();
-    let (samples, next) = state.store.page(&filter, after, limit).await?;
+    let (samples, next) = state.store.page(&filter, after.as_deref(), limit).await?;
     let page = RangeReply::Page(SamplePage { samples, next });
     Ok(vary(Json(page).into_response()))
 }

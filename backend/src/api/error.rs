@@ -28,6 +28,8 @@ pub(crate) enum ApiError {
     Malformed { message: String },
     /// 401: no session, or one that has ended.
     Unauthorized { message: &'static str },
+    /// 401: name or password is wrong, not told which.
+    WrongLogin,
     /// 403: the caller may not do this.
     Forbidden { message: String, hint: String },
     /// 404.
@@ -85,7 +87,9 @@ impl ApiError {
     const fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Malformed { .. } => (StatusCode::BAD_REQUEST, "invalid"),
-            Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Unauthorized { .. } | Self::WrongLogin => {
+                (StatusCode::UNAUTHORIZED, "unauthorized")
+            }
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound { .. } | Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -110,6 +114,7 @@ impl ApiError {
                 None,
                 Some("`POST /api/v1/auth/login` gives a token".to_owned()),
             ),
+            Self::WrongLogin => ("user name or password is wrong".to_owned(), None, None),
             Self::Forbidden { message, hint } => (message, None, Some(hint)),
             Self::NotFound { what, id } => (format!("{what} `{id}` does not exist"), None, None),
             Self::NoRoute { path } => (
@@ -163,7 +168,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
         let header = match &self {
-            Self::Unauthorized { .. } => {
+            Self::Unauthorized { .. } | Self::WrongLogin => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
             }
             Self::TooMany { retry_after_s } => {
@@ -248,9 +253,7 @@ impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         let message = error.to_string();
         match error {
-            AuthError::Wrong => Self::Unauthorized {
-                message: "user name or password is wrong",
-            },
+            AuthError::Wrong => Self::WrongLogin,
             AuthError::Throttled { retry_after_s } => Self::TooMany { retry_after_s },
             AuthError::NotOpen { .. } => Self::Forbidden {
                 message,

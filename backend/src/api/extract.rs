@@ -45,6 +45,15 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Every body is an object; serde would also take a struct's fields as a list.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| b"[\"tfn-0123456789".contains(byte)) {
+        return Err(ApiError::Invalid {
+            field: None,
+            message: "the body must be a JSON object".to_owned(),
+            hint: None,
+        });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -161,6 +170,10 @@ mod tests {
         assert!(matches!(
             parse::<serde_json::Value>(b"{} {}"),
             Err(ApiError::Malformed { .. })
+        ));
+        assert!(matches!(
+            parse::<serde_json::Value>(b" [null]"),
+            Err(ApiError::Invalid { field: None, .. })
         ));
     }
 }

@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State};
 use signalbox_protocol::api::incident::{Incident, IncidentPage, IncidentQuery};
 
 use super::{
-    SharedState, bounded,
+    SharedState, bounded, cursor,
     error::ApiError,
     extract::{PathOf, QueryOf},
 };
@@ -25,6 +25,7 @@ pub(crate) async fn list(
     State(state): State<SharedState>,
     QueryOf(mut query): QueryOf<IncidentQuery>,
 ) -> Result<Json<IncidentPage>, ApiError> {
+    query.after = cursor(query.after);
     query.limit = Some(bounded("limit", query.limit, PAGE_DEFAULT, PAGE_MAX)?);
     Ok(Json(state.store.incidents(&query).await?))
 }

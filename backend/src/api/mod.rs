@@ -26,7 +26,7 @@ mod ws;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -64,6 +64,8 @@ pub struct AppState {
     pub live: Live,
     /// Counters of this run.
     pub counters: Arc<Counters>,
+    /// What the engine says is wrong with the store; `None` when all is well.
+    pub store_trouble: watch::Receiver<Option<String>>,
     /// The broker.
     pub link: Arc<dyn Link>,
     /// Accounts and sessions.
@@ -88,6 +90,11 @@ impl std::fmt::Debug for AppState {
 
 /// The state as handlers get it.
 pub type SharedState = Arc<AppState>;
+
+/// A cursor of a query; an empty one is the beginning.
+fn cursor(after: Option<String>) -> Option<String> {
+    after.filter(|after| !after.is_empty())
+}
 
 /// `limit` or `n` of a query: 1 to `max`, `default` when absent.
 fn bounded(field: &str, asked: Option<u32>, default: u32, max: u32) -> Result<u32, ApiError> {

@@ -7,7 +7,7 @@ use signalbox_protocol::api::{error::ErrorBody, event::Event};
 use utoipa::{
     OpenApi,
     openapi::{
-        Content, Ref, RefOr, Response, ResponseBuilder,
+        Content, Ref, RefOr, Required, Response, ResponseBuilder,
         path::{Operation, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -19,6 +19,8 @@ use super::{
     rules, station, users, ws,
 };
 
+/// The range route that needs `from` and `to`.
+const BY_DATE_PATH: &str = "/api/v1/data/byDate";
 /// Name of the security scheme.
 const SESSION: &str = "session";
 
@@ -124,6 +126,17 @@ fn operation<'a>(item: &'a mut PathItem, route: &RouteInfo) -> Option<&'a mut Op
     }
 }
 
+/// The two range routes share their query type, but only one needs the range.
+fn require(operation: &mut Operation, names: &[&str]) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && names.contains(&parameter.name.as_str())
+        {
+            parameter.required = Required::True;
+        }
+    }
+}
+
 /// `get_v1_nodes_node` for `GET /api/v1/nodes/{node}`: unique, as method and path are.
 fn operation_id(route: &RouteInfo) -> String {
     let path = route.path.strip_prefix("/api").unwrap_or(route.path);
@@ -139,6 +152,9 @@ fn operation_id(route: &RouteInfo) -> String {
 /// Adds what the table and the guard know.
 fn complete(operation: &mut Operation, route: &RouteInfo) {
     operation.operation_id = Some(operation_id(route));
+    if route.path == BY_DATE_PATH {
+        require(operation, &["from", "to"]);
+    }
     let mut also = vec![(422, "a value is wrong; `field` names it")];
     if route.access != Access::Open {
         also.push((401, "no session, or one that has ended"));

@@ -26,8 +26,10 @@ pub(crate) async fn index(State(state): State<SharedState>) -> String {
 )]
 pub(crate) async fn health(State(state): State<SharedState>) -> (StatusCode, Json<Health>) {
     // Strangers read this: what is wrong, but not the database's own words.
+    let writing = state.store_trouble.borrow().is_none();
     let store = match state.store.ping().await {
-        Ok(()) => "ok".to_owned(),
+        Ok(()) if writing => "ok".to_owned(),
+        Ok(()) => "cannot be written".to_owned(),
         Err(error) => {
             tracing::warn!(%error, "the store does not answer");
             "unavailable".to_owned()

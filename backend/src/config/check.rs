@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     for (name, metric) in &config.metric {
         if let (Some(min), Some(max)) = (metric.min, metric.max)
-            && !(min < max)
+            && min.partial_cmp(&max) != Some(std::cmp::Ordering::Less)
         {
             let problem = format!("is `{min}`, must be less than `max`, which is `{max}`");
             return wrong(&format!("metric.{name}.min"), problem);

@@ -152,4 +152,9 @@ async fn health_tells_what_is_wrong() {
     let ill = client.get("/health").await;
     assert_eq!(ill.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ill.json()["broker"], "the broker is away");
+    *station.link.0.lock().unwrap() = None;
+    station.trouble.send_replace(Some("secret".to_owned()));
+    let ill = client.get("/health").await;
+    assert_eq!(ill.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ill.json()["store"], "cannot be written");
 }

@@ -31,7 +31,7 @@ use signalbox_backend::{
 };
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,8 @@ pub(crate) struct Station {
     pub(crate) link: Arc<FakeLink>,
     pub(crate) state: Arc<AppState>,
     pub(crate) store: SharedStore,
+    /// What the engine would say of the store.
+    pub(crate) trouble: watch::Sender<Option<String>>,
     /// What the API asks of the engine; the test answers.
     pub(crate) requests: mpsc::Receiver<Request>,
     dir: tempfile::TempDir,
@@ -105,6 +107,7 @@ impl Station {
         let store = sqlite::open(&dir.path().join("test.db")).await.unwrap();
         let store: SharedStore = Arc::new(store);
         let link = Arc::new(FakeLink::default());
+        let trouble = watch::Sender::new(None);
         let (inbound, _) = mpsc::channel(INBOUND_QUEUE_MESSAGES_MAX);
         let (asked, requests) = mpsc::channel(REQUEST_QUEUE_MAX);
         let config = AccountConfig {
@@ -122,6 +125,7 @@ impl Station {
             },
             live: Live::default(),
             counters: Arc::new(Counters::default()),
+            store_trouble: trouble.subscribe(),
             link: link.clone(),
             accounts: Accounts::new(store.clone(), clock.clone(), config),
             mail_configured: false,
@@ -146,6 +150,7 @@ impl Station {
             link,
             state,
             store,
+            trouble,
             requests,
             dir,
             _socket: socket,
@@ -240,7 +245,7 @@ impl Reply {
 }
 
 impl Client {
-    async fn over<S>(stream: S) -> Self
+    pub(crate) async fn over<S>(stream: S) -> Self
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {

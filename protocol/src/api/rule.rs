@@ -88,6 +88,7 @@ pub struct RuleCommand {
 pub struct NewRule {
     /// For people; made from the condition when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 80)]
     pub name: Option<String>,
     /// Only this node; every node that has the metric when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,12 +177,15 @@ pub struct RulePatch {
     pub enabled: Option<bool>,
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 80)]
     pub name: Option<String>,
     /// New node, null for every node.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
     pub node: Option<Option<String>>,
     /// New metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "temperature")]
     pub metric: Option<String>,
     /// New comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,9 +195,11 @@ pub struct RulePatch {
     pub value: Option<f64>,
     /// New hysteresis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub hysteresis: Option<f64>,
     /// New hold time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 604800)]
     pub hold_s: Option<u32>,
     /// New command on firing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
@@ -203,6 +209,7 @@ pub struct RulePatch {
     pub clear_command: Option<Option<RuleCommand>>,
     /// New address.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
     pub email: Option<Option<String>>,
     /// New severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

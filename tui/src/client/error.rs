@@ -72,7 +72,11 @@ impl ClientError {
             Self::Away { .. } => {
                 "is it running? `signalbox serve` starts it, `--host` names another address"
             }
-            Self::Refused { status: 401, .. } => "`signalbox login` opens a session",
+            // A wrong password has no hint.
+            Self::Refused {
+                status: 401,
+                detail,
+            } if detail.hint.is_some() => "`signalbox login` opens a session",
             Self::Refused { detail, .. } => return detail.hint.clone(),
             Self::NotAStation { .. } => "check the address given with `--host`",
             Self::Version { .. } => "use the same version on both sides",

@@ -1,0 +1,81 @@
+//! The command line: one line per verb.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::verbs::{
+    commands, config, data, incidents, login, logout, nodes, publish, rules, send, subscribe, user,
+};
+
+/// A control station in the terminal for MQTT sensor nodes.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Open a session at a station
+    Login(login::Args),
+    /// End the session
+    Logout(logout::Args),
+    /// List nodes, or show one
+    Nodes(nodes::ListArgs),
+    /// Give a node a login for the broker, or take it away
+    #[command(subcommand)]
+    Node(nodes::NodeVerb),
+    /// Show, chart as numbers, or export samples
+    Data(data::Args),
+    /// Switch an actuator, now, for a while, at a time, or again and again
+    Send(send::Args),
+    /// List commands and schedules, or cancel one
+    Commands(commands::Args),
+    /// List, make, change or delete rules
+    Rules(rules::Args),
+    /// List incidents, or acknowledge one
+    Incidents(incidents::Args),
+    /// Manage accounts
+    #[command(subcommand)]
+    User(user::UserVerb),
+    /// Print, check or find the configuration
+    Config(config::Args),
+    /// Publish an MQTT message to any broker
+    Pub(publish::Args),
+    /// Print MQTT messages of any broker
+    Sub(subscribe::Args),
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Login(args) => login::run(args).await,
+            Verb::Logout(args) => logout::run(args).await,
+            Verb::Nodes(args) => nodes::list(args).await,
+            Verb::Node(verb) => nodes::node(verb).await,
+            Verb::Data(args) => data::run(args).await,
+            Verb::Send(args) => send::run(args).await,
+            Verb::Commands(args) => commands::run(args).await,
+            Verb::Rules(args) => rules::run(args).await,
+            Verb::Incidents(args) => incidents::run(args).await,
+            Verb::User(verb) => user::run(verb).await,
+            Verb::Config(args) => config::run(&args),
+            Verb::Pub(args) => publish::run(args).await,
+            Verb::Sub(args) => subscribe::run(args).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

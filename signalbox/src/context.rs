@@ -1,0 +1,107 @@
+//! Which station a verb talks to, and as whom. Tokens of `signalbox login` are kept in a file of
+//! the user's own, by address of the station.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use signalbox_backend::{
+    config::{self, Config},
+    listeners,
+};
+use signalbox_tui::client::{Client, Endpoint};
+
+/// Name of the file with tokens.
+const TOKENS_NAME: &str = "sessions.json";
+
+/// Every verb that asks a station takes these.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct StationArgs {
+    /// The station: unix://PATH or tcp://HOST:PORT [default: the local socket]
+    #[arg(long, env = "SIGNALBOX_HOST", value_name = "ADDRESS", global = true)]
+    pub(crate) host: Option<Endpoint>,
+    /// Token of a session [default: the one that `signalbox login` keeps]
+    #[arg(
+        long,
+        env = "SIGNALBOX_TOKEN",
+        hide_env_values = true,
+        hide = true,
+        global = true
+    )]
+    token: Option<String>,
+    /// Print JSON, as the API gives it
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl StationArgs {
+    /// Where the station is.
+    pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        if let Some(endpoint) = &self.host {
+            return Ok(endpoint.clone());
+        }
+        // The local daemon reads the same configuration; when it is broken, the daemon says so.
+        let config = config::load(config::default_file().as_deref(), std::env::vars())
+            .unwrap_or_else(|_| Config::default());
+        Ok(Endpoint::Unix(listeners::socket_path(&config)?))
+    }
+
+    /// A client with the session that is kept for this station, if any.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let endpoint = self.endpoint()?;
+        let token = match &self.token {
+            Some(token) => Some(token.clone()),
+            None => tokens()?.remove(&endpoint.to_string()),
+        };
+        Ok(Client::new(endpoint, token))
+    }
+}
+
+fn tokens_path() -> anyhow::Result<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "signalbox")
+        .context("no home folder is known for the session's token")?;
+    let folder = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+    Ok(folder.join(TOKENS_NAME))
+}
+
+fn tokens() -> anyhow::Result<BTreeMap<String, String>> {
+    let path = tokens_path()?;
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .with_context(|| format!("`{}` cannot be read; hint: delete it", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error).with_context(|| format!("`{}`", path.display())),
+    }
+}
+
+/// Keeps a token for a station, or forgets it.
+pub(crate) fn keep_token(endpoint: &Endpoint, token: Option<String>) -> anyhow::Result<()> {
+    let path = tokens_path()?;
+    let mut all = tokens()?;
+    match token {
+        Some(token) => all.insert(endpoint.to_string(), token),
+        None => all.remove(&endpoint.to_string()),
+    };
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // Written beside and moved, so that a crash leaves the old or the new file, whole.
+        let beside = path.with_extension("new");
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        io::Write::write_all(&mut file, serde_json::to_string_pretty(&all)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    };
+    write().with_context(|| format!("`{}` cannot be written", path.display()))
+}

@@ -1,0 +1,14 @@
+//! One verb, one file.
+
+pub(crate) mod commands;
+pub(crate) mod config;
+pub(crate) mod data;
+pub(crate) mod incidents;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod nodes;
+pub(crate) mod publish;
+pub(crate) mod rules;
+pub(crate) mod send;
+pub(crate) mod subscribe;
+pub(crate) mod user;
