@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// A ULID-like id that sorts by its number.
-pub(super) fn id(number: u32) -> String {
+pub(in crate::store) fn id(number: u32) -> String {
     format!("01ARZ3NDEKTSV4RRFF{number:08}")
 }
 
-pub(super) fn node(name: &str) -> NodeFacts {
+pub(in crate::store) fn node(name: &str) -> NodeFacts {
     NodeFacts {
         name: name.to_owned(),
         presence: Presence::Online,
@@ -33,7 +33,7 @@ pub(super) fn node(name: &str) -> NodeFacts {
     }
 }
 
-pub(super) fn actuator(node: &str, name: &str) -> ActuatorFacts {
+pub(in crate::store) fn actuator(node: &str, name: &str) -> ActuatorFacts {
     ActuatorFacts {
         node: node.to_owned(),
         name: name.to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn actuator(node: &str, name: &str) -> ActuatorFacts {
     }
 }
 
-pub(super) fn mark(node: &str, boot: u32, seq: u32, at_seconds: i64) -> Mark {
+pub(in crate::store) fn mark(node: &str, boot: u32, seq: u32, at_seconds: i64) -> Mark {
     Mark {
         node: node.to_owned(),
         number: Number { boot, seq },
@@ -53,7 +53,7 @@ pub(super) fn mark(node: &str, boot: u32, seq: u32, at_seconds: i64) -> Mark {
     }
 }
 
-pub(super) fn rule(number: u32) -> Rule {
+pub(in crate::store) fn rule(number: u32) -> Rule {
     let command = RuleCommand {
         node: Some("cellar".to_owned()),
         actuator: "fan".to_owned(),
@@ -86,7 +86,7 @@ pub(super) fn rule(number: u32) -> Rule {
     }
 }
 
-pub(super) fn incident(number: u32, state: IncidentState) -> Incident {
+pub(in crate::store) fn incident(number: u32, state: IncidentState) -> Incident {
     let closed = state == IncidentState::Closed;
     Incident {
         id: id(number),
@@ -110,7 +110,7 @@ pub(super) fn incident(number: u32, state: IncidentState) -> Incident {
     }
 }
 
-pub(super) fn command(number: u32, state: CommandState) -> CommandRow {
+pub(in crate::store) fn command(number: u32, state: CommandState) -> CommandRow {
     CommandRow {
         command: Command {
             id: id(number),
@@ -137,7 +137,7 @@ pub(super) fn command(number: u32, state: CommandState) -> CommandRow {
     }
 }
 
-pub(super) fn schedule(number: u32, next_at_seconds: Option<i64>) -> Schedule {
+pub(in crate::store) fn schedule(number: u32, next_at_seconds: Option<i64>) -> Schedule {
     Schedule {
         id: id(number),
         node: "attic".to_owned(),
@@ -152,7 +152,7 @@ pub(super) fn schedule(number: u32, next_at_seconds: Option<i64>) -> Schedule {
     }
 }
 
-pub(super) fn mail(number: u32, kind: MailKind, recipient: &str) -> NewMail {
+pub(in crate::store) fn mail(number: u32, kind: MailKind, recipient: &str) -> NewMail {
     NewMail {
         id: id(number),
         incident: id(900),
@@ -164,7 +164,7 @@ pub(super) fn mail(number: u32, kind: MailKind, recipient: &str) -> NewMail {
     }
 }
 
-pub(super) fn bad_message(topic: &str, reason: &str, at_seconds: i64) -> Message {
+pub(in crate::store) fn bad_message(topic: &str, reason: &str, at_seconds: i64) -> Message {
     Message {
         id: 0,
         received_at: at_s(at_seconds),
@@ -179,7 +179,7 @@ pub(super) fn bad_message(topic: &str, reason: &str, at_seconds: i64) -> Message
     }
 }
 
-pub(super) fn user(username: &str, role: Role) -> User {
+pub(in crate::store) fn user(username: &str, role: Role) -> User {
     User {
         username: username.to_owned(),
         email: format!("{username}@example.org"),
@@ -189,7 +189,7 @@ pub(super) fn user(username: &str, role: Role) -> User {
     }
 }
 
-pub(super) fn session(token: u8, username: &str) -> SessionRow {
+pub(in crate::store) fn session(token: u8, username: &str) -> SessionRow {
     SessionRow {
         token_hash: [token; 32],
         username: username.to_owned(),
