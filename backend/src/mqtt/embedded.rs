@@ -1,8 +1,10 @@
-//! The embedded broker: the crate `mqtt5`, wrapped, so that it can be replaced. A PUBACK goes out
-//! after the engine's commit; commands go in by the broker's router.
+//! The embedded broker: the crate `mqtt5`, wrapped, so that it can be replaced. We accept the
+//! connections ([`super::accept`]), the library speaks MQTT on them and routes, and what nodes
+//! publish comes to [`super::events`]. A PUBACK goes out after the engine's commit
+//! ([`super::gate`]); commands go in by the library's router.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -10,17 +12,15 @@ use std::{
 use async_trait::async_trait;
 use mqtt5::{
     QoS,
-    broker::{
-        BrokerConfig, BrokerShutdownHandle, MqttBroker, config::StorageConfig,
-        router::MessageRouter,
-    },
+    broker::{BrokerConfig, router::MessageRouter},
     packet::publish::PublishPacket,
 };
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Link, LinkError, Publish,
+    accept::Acceptor,
     access::Access,
     connections::Connections,
     events::{Ingest, UNDER_WAY_KIB_MAX},
@@ -55,16 +55,13 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The broker itself says no.
-    #[error("the embedded broker does not start: {0}")]
-    Broker(String),
 }
 
 /// A running embedded broker.
 pub struct EmbeddedBroker {
     router: Arc<MessageRouter>,
-    shutdown: BrokerShutdownHandle,
     address: SocketAddr,
+    shutdown: CancellationToken,
     running: Mutex<Option<JoinHandle<()>>>,
     ended: CancellationToken,
 }
@@ -81,9 +78,12 @@ pub async fn start(
     clock: SharedClock,
     counters: Arc<Counters>,
 ) -> Result<Arc<EmbeddedBroker>, StartError> {
-    // The library names no address in its error, so the address is tried first.
-    let address = config.listen;
-    drop(TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?);
+    let failed = |source| StartError::Listen {
+        address: config.listen,
+        source,
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     if config.anonymous {
         tracing::warn!(%address, "clients without a login are let in and may speak for any node");
     }
@@ -94,38 +94,31 @@ pub async fn start(
         clock,
         counters,
         connections: Connections::default(),
-        room: Semaphore::new(UNDER_WAY_KIB_MAX as usize),
+        room: Arc::new(Semaphore::new(UNDER_WAY_KIB_MAX as usize)),
         router: OnceLock::new(),
     });
-    let access = Access::new(store, Arc::clone(&ingest), config.anonymous);
-    let failed = |error: mqtt5::MqttError| StartError::Broker(error.to_string());
-    let mut broker = MqttBroker::with_config(broker_config(config, Arc::clone(&ingest)))
-        .await
-        .map_err(failed)?
-        .with_auth_provider(Arc::new(access));
-    let address = broker
-        .local_addr()
-        .ok_or_else(|| StartError::Broker("it has no address".to_owned()))?;
-    let (router, shutdown) = (broker.router(), broker.shutdown_handle());
+    // No storage behind it: what must not be lost is in the station's store.
+    let router = Arc::new(MessageRouter::new().with_event_handler(Arc::clone(&ingest) as _));
     ingest.router.get_or_init(|| Arc::downgrade(&router));
-    let mut ready = broker.ready_receiver();
-    let ended = CancellationToken::new();
+    let access = Access::new(store, Arc::clone(&ingest), config.anonymous);
+    let acceptor = Acceptor::new(
+        config.clients_max,
+        broker_config(config, ingest),
+        Arc::clone(&router),
+        Arc::new(access),
+    );
+    let (shutdown, ended) = (CancellationToken::new(), CancellationToken::new());
     // Also told when the task panics.
     let told = ended.clone().drop_guard();
+    let stop = shutdown.clone();
     let running = tokio::spawn(async move {
         let _told = told;
-        if let Err(error) = broker.run().await {
-            tracing::error!(%error, "the embedded broker has ended");
-        }
+        acceptor.run(listener, stop).await;
     });
-    ready
-        .wait_for(|ready| *ready)
-        .await
-        .map_err(|_| StartError::Broker("it ended at once".to_owned()))?;
     Ok(Arc::new(EmbeddedBroker {
         router,
-        shutdown,
         address,
+        shutdown,
         running: Mutex::new(Some(running)),
         ended,
     }))
@@ -133,8 +126,6 @@ pub async fn start(
 
 fn broker_config(config: &MqttConfig, ingest: Arc<Ingest>) -> BrokerConfig {
     let mut broker = BrokerConfig::new()
-        .with_bind_addresses(vec![config.listen])
-        .with_max_clients(config.clients_max)
         .with_max_packet_size(config.packet_bytes_max)
         .with_session_expiry(SESSION_EXPIRY)
         .with_max_subscriptions_per_client(SUBSCRIPTIONS_MAX)
@@ -143,9 +134,6 @@ fn broker_config(config: &MqttConfig, ingest: Arc<Ingest>) -> BrokerConfig {
         // seen it, and an MQTT 3.1.1 client would take that for stored.
         .with_max_retained_messages(0)
         .with_max_retained_message_size(0)
-        .with_sys_topics_enabled(false)
-        // What must not be lost is in the station's store; the broker keeps nothing on disk.
-        .with_storage(StorageConfig::new().with_persistence(false))
         .with_event_handler(ingest);
     broker.shared_subscription_available = false;
     broker.server_receive_maximum = Some(UNRELEASED_MAX);
@@ -177,7 +165,7 @@ impl EmbeddedBroker {
     pub async fn stop(&self) {
         let running = lock(&self.running).take();
         let Some(running) = running else { return };
-        self.shutdown.shutdown();
+        self.shutdown.cancel();
         let abort = running.abort_handle();
         if tokio::time::timeout(GOODBYE, running).await.is_err() {
             tracing::warn!("the embedded broker did not stop in time and was ended");

@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     connections::{Connections, Will},
+    gate::GATE,
     rules::Rules,
 };
 use crate::{
@@ -51,7 +52,7 @@ pub(super) struct Ingest {
     pub(super) counters: Arc<Counters>,
     pub(super) connections: Connections,
     /// Permits of [`UNDER_WAY_KIB_MAX`].
-    pub(super) room: Semaphore,
+    pub(super) room: Arc<Semaphore>,
     /// Set as soon as the broker exists; weak, because the router owns us.
     pub(super) router: OnceLock<Weak<MessageRouter>>,
 }
@@ -88,12 +89,16 @@ impl Ingest {
         let _ = self.inbound.send(message).await;
     }
 
+    /// Hands a message to the engine. With QoS 1 and 2 the gate holds the acknowledgement back
+    /// until the engine has committed.
     async fn publish(&self, event: ClientPublishEvent) -> PublishAction {
+        let gate = GATE.with(Arc::clone);
         let kib = u32::try_from(event.payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
-        let room = self.room.acquire_many(kib.clamp(1, UNDER_WAY_KIB_MAX));
-        // The semaphore is never closed; if it were, the message would count as not taken.
-        let Ok(_room) = room.await else {
-            return self.give_up(event).await;
+        let room = Arc::clone(&self.room).acquire_many_owned(kib.clamp(1, UNDER_WAY_KIB_MAX));
+        // Neither semaphore is ever closed; if one were, the message would count as not taken.
+        let (Ok(room), Some(slot)) = (room.await, gate.slot().await) else {
+            gate.close();
+            return PublishAction::Handled;
         };
         let login = event.user_id.as_deref();
         let body = match self
@@ -103,19 +108,27 @@ impl Ingest {
             Ok(body) => body,
             Err(error) => {
                 tracing::error!(%error, topic = %event.topic, "a message could not be checked");
-                return self.give_up(event).await;
+                gate.close();
+                return PublishAction::Handled;
             }
         };
         let action = self.action(&event, &body).await;
-        if self.need_not_wait(&event) {
-            self.send(&event.topic, &event.payload, body, None).await;
-            return action;
-        }
         let (done, committed) = oneshot::channel();
-        self.send(&event.topic, &event.payload, body, Some(done))
-            .await;
-        if committed.await.is_err() {
-            return self.give_up(event).await;
+        match event.packet_id {
+            Some(packet_id) => {
+                gate.promise(packet_id, committed, [room, slot]);
+                self.send(&event.topic, &event.payload, body, Some(done))
+                    .await;
+            }
+            None if self.need_not_wait(&event) => {
+                self.send(&event.topic, &event.payload, body, None).await;
+            }
+            None => {
+                self.send(&event.topic, &event.payload, body, Some(done))
+                    .await;
+                // QoS 0: nobody is told when it was not committed.
+                let _ = committed.await;
+            }
         }
         if event.qos == QoS::ExactlyOnce {
             self.route(&event, &action).await;
@@ -126,8 +139,7 @@ impl Ingest {
 
     /// QoS 0 has no acknowledgement, so only back pressure is a reason to wait.
     fn need_not_wait(&self, event: &ClientPublishEvent) -> bool {
-        event.qos == QoS::AtMostOnce
-            && event.payload.len() <= UNWAITED_BYTES_MAX
+        event.payload.len() <= UNWAITED_BYTES_MAX
             && self.inbound.capacity() > self.inbound.max_capacity() / 2
     }
 
@@ -205,19 +217,6 @@ impl Ingest {
         if let Some(router) = self.router() {
             router.route_message(&packet, Some(&event.client_id)).await;
         }
-    }
-
-    /// Not committed, so never acknowledged: the connection is closed, and the node sends the
-    /// message again on its next one. Only QoS 0 lets the broker go on without an
-    /// acknowledgement.
-    async fn give_up(&self, event: ClientPublishEvent) -> PublishAction {
-        if let Some(router) = self.router() {
-            router.unregister_client(&event.client_id).await;
-        }
-        let mut packet = packet_of(&event, false);
-        packet.qos = QoS::AtMostOnce;
-        packet.packet_id = None;
-        PublishAction::Transform(packet)
     }
 
     fn router(&self) -> Option<Arc<MessageRouter>> {

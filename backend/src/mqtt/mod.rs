@@ -2,11 +2,14 @@
 //! publish into [`crate::ingest::Inbound`] for the engine, and publishes what the engine
 //! decided after its commit.
 
+mod accept;
 mod access;
 mod connections;
 pub mod credentials;
 mod embedded;
 mod events;
+mod frame;
+mod gate;
 mod rules;
 #[cfg(test)]
 mod tests;

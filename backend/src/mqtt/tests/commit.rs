@@ -6,7 +6,7 @@ use signalbox_protocol::topic::telemetry;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::mqtt::{Link, Publish};
+use crate::mqtt::{Link, Publish, gate::PROMISES_MAX};
 
 async fn is_quiet(events: &mut EventLoop, unwanted: impl Fn(&Packet) -> bool) {
     let early = tokio::time::timeout(QUIET, next(events, unwanted)).await;
@@ -29,6 +29,105 @@ async fn the_acknowledgement_waits_for_the_commit() {
     is_quiet(&mut events, is_ack).await;
     message.done.unwrap().send(()).unwrap();
     next(&mut events, is_ack).await;
+}
+
+/// Sends numbered messages on one connection and reads its acknowledgements.
+async fn numbered(bench: &Bench, messages: u16) -> mpsc::Receiver<u16> {
+    let mut options = bench.options("one");
+    options.set_inflight(u16::MAX - 1);
+    let (client, mut events) = connect(options).await;
+    let (acks, acknowledged) = mpsc::channel(usize::from(messages));
+    tokio::spawn(async move {
+        for soil in 1..=messages {
+            publish(&client, "/exp/sensor", format!(r#"{{"soil":{soil}}}"#)).await;
+        }
+        std::future::pending::<()>().await;
+    });
+    tokio::spawn(async move {
+        while let Ok(event) = events.poll().await {
+            if let Event::Incoming(Packet::PubAck(ack)) = event {
+                acks.send(ack.pkid).await.unwrap();
+            }
+        }
+    });
+    acknowledged
+}
+
+#[tokio::test]
+async fn a_connection_does_not_wait_for_one_commit_to_send_the_next() {
+    const MESSAGES: u16 = 200;
+
+    let mut bench = bench().await;
+    let mut acknowledged = numbered(&bench, MESSAGES).await;
+    let mut taken = Vec::new();
+    for soil in 1..=MESSAGES {
+        let message = bench.received().await;
+        let Ok(Body::Telemetry(telemetry)) = &message.body else {
+            unreachable!()
+        };
+        assert_eq!(telemetry.samples[0].value, f64::from(soil));
+        taken.push(message);
+    }
+    // The first is not committed, so none of the others is acknowledged before it.
+    let mut taken = taken.into_iter();
+    let first = taken.next().unwrap();
+    for message in taken.rev() {
+        message.done.unwrap().send(()).unwrap();
+    }
+    let early = tokio::time::timeout(QUIET, acknowledged.recv()).await;
+    assert!(early.is_err(), "too early: {early:?}");
+    first.done.unwrap().send(()).unwrap();
+    for expected in 1..=MESSAGES {
+        assert_eq!(acknowledged.recv().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_read_no_further_while_too_much_waits_for_its_commit() {
+    let mut bench = bench().await;
+    let limit = u16::try_from(PROMISES_MAX).unwrap();
+    let mut acknowledged = numbered(&bench, limit + 1).await;
+    let mut taken = Vec::new();
+    for _ in 0..limit {
+        taken.push(bench.received().await);
+    }
+    let early = tokio::time::timeout(QUIET, bench.inbound.recv()).await;
+    assert!(early.is_err(), "too early: {early:?}");
+    taken.swap_remove(0).done.unwrap().send(()).unwrap();
+    assert_eq!(acknowledged.recv().await.unwrap(), 1);
+    assert!(bench.received().await.body.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_answers_while_a_commit_takes_its_time() {
+    let mut bench = bench().await;
+    let (client, mut events) = bench.connect("one").await;
+    publish(&client, "/exp/sensor", SOIL).await;
+    let _waiting = bench.received_from(&mut events).await;
+    client
+        .subscribe("signalbox/a/command", QoS::AtLeastOnce)
+        .await
+        .unwrap();
+    next(&mut events, |packet| matches!(packet, Packet::SubAck(_))).await;
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_a_goodbye_is_still_acknowledged() {
+    let mut bench = bench().await;
+    let mut socket = bench.raw_client(60).await;
+    let publish = b"\x32\x19\x00\x0b/exp/sensor\x00\x01{\"soil\":1}";
+    let goodbye = b"\xe0\x00";
+    socket
+        .write_all(&[publish.as_slice(), goodbye].concat())
+        .await
+        .unwrap();
+    let message = bench.received().await;
+    assert_eq!(bench.presence().await, ("a".to_owned(), false));
+    message.done.unwrap().send(()).unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(DEADLINE, socket.read_to_end(&mut answer));
+    read.await.unwrap().unwrap();
+    assert_eq!(answer, [0x40, 2, 0, 1]);
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@ mod presence;
 use std::{sync::Arc, time::Duration};
 
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::mpsc,
+};
 
 use super::{EmbeddedBroker, credentials, start};
 use crate::{
@@ -120,6 +124,24 @@ impl Bench {
     /// As node `a`.
     async fn connect(&self, id: &str) -> (AsyncClient, EventLoop) {
         connect(self.options(id)).await
+    }
+
+    /// As node `a`, byte by byte.
+    async fn raw_client(&self, keep_alive_s: u8) -> TcpStream {
+        let mut socket = TcpStream::connect(self.broker.local_addr()).await.unwrap();
+        // MQTT 3.1.1, clean session, user name and password.
+        let mut connect = b"\x00\x04MQTT\x04\xc2\x00".to_vec();
+        connect.extend([keep_alive_s, 0, 1, b'x', 0, 1, b'a']);
+        let password = self.passwords[0].as_bytes();
+        connect.extend(u16::try_from(password.len()).unwrap().to_be_bytes());
+        connect.extend(password);
+        let length = u8::try_from(connect.len()).unwrap();
+        let packet = [&[0x10, length], &*connect].concat();
+        socket.write_all(&packet).await.unwrap();
+        let mut answer = [0; 4];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, [0x20, 2, 0, 0]);
+        socket
     }
 
     async fn received(&mut self) -> Inbound {
