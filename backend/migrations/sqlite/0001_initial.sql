@@ -37,6 +37,14 @@ CREATE TABLE mark (
     PRIMARY KEY (node, boot)
 ) STRICT, WITHOUT ROWID;
 
+-- The newest 32 starts of a node are kept (MARKS_PER_NODE_MAX). The new one stays whatever its
+-- time: its messages are arriving now.
+CREATE TRIGGER mark_new AFTER INSERT ON mark BEGIN
+    DELETE FROM mark WHERE node = NEW.node AND boot <> NEW.boot AND boot NOT IN
+        (SELECT boot FROM mark WHERE node = NEW.node AND boot <> NEW.boot
+         ORDER BY at_us DESC LIMIT 31);
+END;
+
 CREATE TABLE series (
     id     INTEGER PRIMARY KEY,
     node   TEXT NOT NULL,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use signalbox_protocol::api::node::{ActuatorState, Presence};
 
-use super::{SqliteStore, Writer, from_doc, insert, time, write};
+use super::{SqliteStore, Writer, from_doc, insert, pipeline::Pipeline, time, write};
 use crate::{
     ingest::Number,
     store::{
@@ -68,6 +68,9 @@ impl EngineStore for SqliteStore {
     }
 
     async fn commit(&self, batch: &Batch) -> Result<Committed> {
+        if batch.is_empty() {
+            return Ok(Committed::default());
+        }
         let mut writer = self.writer().await;
         let written = write_batch(&mut writer, batch).await;
         // At once, so that a failed batch does not keep the file locked until the next one.
@@ -77,11 +80,14 @@ impl EngineStore for SqliteStore {
 }
 
 async fn write_batch(writer: &mut Writer, batch: &Batch) -> Result<Committed> {
-    writer.begin().await?;
-    let connection = &mut writer.connection;
-    let inserted = insert::samples(connection, &writer.series, batch).await?;
-    write::state(connection, batch).await?;
-    writer.commit().await?;
+    writer.in_transaction = true;
+    let mut pipeline = Pipeline::new(&mut writer.connection);
+    pipeline.add("BEGIN IMMEDIATE");
+    let inserted = insert::samples(&mut pipeline, &writer.series, batch).await?;
+    write::state(&mut pipeline, batch).await?;
+    pipeline.add("COMMIT");
+    pipeline.flush().await?;
+    writer.in_transaction = false;
     Ok(inserted.take_over(&mut writer.series))
 }
 

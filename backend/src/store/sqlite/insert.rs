@@ -8,7 +8,8 @@ use std::{
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    many::{Bound, Many, ROWS_MAX},
+    many::{Many, ROWS_MAX},
+    pipeline::{Pipeline, Values},
     us,
 };
 use crate::{
@@ -139,32 +140,32 @@ impl Inserted {
 
 /// Writes the samples of a batch.
 pub(super) async fn samples(
-    connection: &mut SqliteConnection,
+    pipeline: &mut Pipeline<'_>,
     ids: &SeriesIds,
     batch: &Batch,
 ) -> Result<Inserted> {
     let mut inserted = Inserted::default();
-    let mut rows = resolve(connection, ids, batch, &mut inserted).await?;
+    let mut rows = resolve(pipeline, ids, batch, &mut inserted).await?;
     // Told times first, since they cannot move; then in the order of the table. The sort is
     // stable: of equal ones the first to arrive is the first.
     rows.sort_by_key(|row| (!row.exact, row.series, row.ts_us));
     let mut stored = Vec::with_capacity(rows.len());
     let mut moved_last = None;
     for chunk in rows.chunks(ROWS_MAX) {
-        let moving = store_chunk(connection, chunk, &mut stored).await?;
-        store_moved(connection, &moving, &mut moved_last, &mut stored).await?;
+        let moving = store_chunk(pipeline, chunk, &mut stored).await?;
+        store_moved(pipeline, &moving, &mut moved_last, &mut stored).await?;
     }
     inserted.committed.samples_stored = stored.len() as u64;
     inserted.committed.samples_known = (rows.len() - stored.len()) as u64;
     stored.sort_unstable_by_key(Row::key);
-    add_to_rollup(connection, &stored).await?;
-    raise_latest(connection, &stored).await?;
+    add_to_rollup(pipeline, &stored).await?;
+    raise_latest(pipeline, &stored).await?;
     Ok(inserted)
 }
 
 /// Series ids for all samples; new series are made.
 async fn resolve(
-    connection: &mut SqliteConnection,
+    pipeline: &mut Pipeline<'_>,
     ids: &SeriesIds,
     batch: &Batch,
     inserted: &mut Inserted,
@@ -179,7 +180,7 @@ async fn resolve(
             let series = match known {
                 Some(id) => id,
                 None => {
-                    let id = add_series(connection, &message.node, &sample.metric).await?;
+                    let id = add_series(pipeline, &message.node, &sample.metric).await?;
                     fresh.insert(&message.node, &sample.metric, id);
                     inserted
                         .new_series
@@ -193,36 +194,34 @@ async fn resolve(
     Ok(rows)
 }
 
-async fn add_series(connection: &mut SqliteConnection, node: &str, metric: &str) -> Result<i64> {
-    Ok(
-        sqlx::query_scalar("INSERT INTO series (node, metric) VALUES (?, ?) RETURNING id")
-            .bind(node)
-            .bind(metric)
-            .fetch_one(connection)
-            .await?,
-    )
+async fn add_series(pipeline: &mut Pipeline<'_>, node: &str, metric: &str) -> Result<i64> {
+    pipeline
+        .add("INSERT INTO series (node, metric) VALUES (?, ?) RETURNING id")
+        .bind(node)
+        .bind(metric);
+    Ok(pipeline.fetch_one().await?.try_get(0)?)
 }
 
-fn bind_row(query: Bound, row: &Row, _fills: bool) -> Bound {
-    query
+fn bind_row(values: &mut Values, row: &Row, _fills: bool) {
+    values
         .bind(row.series)
         .bind(row.ts_us)
         .bind(row.value)
-        .bind(row.flags)
+        .bind(row.flags);
 }
 
 /// Stores up to [`ROWS_MAX`] rows. Of those that clash with what is there, the ones whose time
 /// was told are known already and are left out; the others are given back, to be moved.
 async fn store_chunk(
-    connection: &mut SqliteConnection,
+    pipeline: &mut Pipeline<'_>,
     chunk: &[Row],
     stored: &mut Vec<Row>,
 ) -> Result<Vec<Row>> {
     let mut moving = Vec::new();
     if chunk.len() == ROWS_MAX {
-        let (insert, _) = INSERT_NEW.bind(chunk, bind_row);
-        match insert.execute(&mut *connection).await {
-            Ok(_) => {
+        INSERT_NEW.add(pipeline, chunk, bind_row).await?;
+        match pipeline.flush().await {
+            Ok(()) => {
                 stored.extend_from_slice(chunk);
                 return Ok(moving);
             }
@@ -232,9 +231,9 @@ async fn store_chunk(
     }
     let mut rest = chunk;
     while !rest.is_empty() {
-        let (insert, taken) = INSERT_SOME.bind(rest, bind_row);
+        let taken = INSERT_SOME.add(pipeline, rest, bind_row).await?;
         let mut new = HashSet::with_capacity(taken);
-        for row in insert.fetch_all(&mut *connection).await? {
+        for row in pipeline.fetch().await? {
             new.insert((row.try_get(0)?, row.try_get(1)?));
         }
         for row in &rest[..taken] {
@@ -258,7 +257,7 @@ fn is_clash(error: &sqlx::Error) -> bool {
 /// Stores rows whose time is taken at the next free microsecond. They come in the order of
 /// their times, so each search goes on where the last one (`last`) ended.
 async fn store_moved(
-    connection: &mut SqliteConnection,
+    pipeline: &mut Pipeline<'_>,
     moving: &[Row],
     last: &mut Option<Row>,
     stored: &mut Vec<Row>,
@@ -272,33 +271,43 @@ async fn store_moved(
         {
             row.ts_us = last.ts_us + 1;
         }
-        row.ts_us = free_time(connection, row).await?;
+        row.ts_us = free_time(pipeline, row).await?;
         *last = Some(row);
         moved.push(row);
     }
-    let found = INSERT_SOME.execute(connection, &moved, bind_row).await?;
-    if found != moved.len() as u64 {
-        return Err(StoreError::Unusable {
-            reason: "two samples were given the same time".to_owned(),
-        });
+    let mut rest = moved.as_slice();
+    while !rest.is_empty() {
+        let taken = INSERT_SOME.add(pipeline, rest, bind_row).await?;
+        if pipeline.fetch().await?.len() != taken {
+            return Err(StoreError::Unusable {
+                reason: "two samples were given the same time".to_owned(),
+            });
+        }
+        rest = &rest[taken..];
     }
     stored.extend(moved);
     Ok(())
 }
 
 /// The first free microsecond of a series at or after a row's time.
-async fn free_time(connection: &mut SqliteConnection, row: Row) -> Result<i64> {
-    let after: Option<i64> = sqlx::query_scalar(
-        "SELECT ts_us + 1 FROM sample AS here WHERE series_id = ?1 AND ts_us >= ?2 \
-         AND EXISTS (SELECT 1 FROM sample WHERE series_id = ?1 AND ts_us = ?2) \
-         AND NOT EXISTS (SELECT 1 FROM sample WHERE series_id = ?1 AND ts_us = here.ts_us + 1) \
-         ORDER BY ts_us LIMIT 1",
-    )
-    .bind(row.series)
-    .bind(row.ts_us)
-    .fetch_optional(connection)
-    .await?;
-    Ok(after.unwrap_or(row.ts_us))
+async fn free_time(pipeline: &mut Pipeline<'_>, row: Row) -> Result<i64> {
+    pipeline
+        .add(
+            "SELECT ts_us + 1 FROM sample AS here WHERE series_id = ? AND ts_us >= ? \
+             AND EXISTS (SELECT 1 FROM sample WHERE series_id = ? AND ts_us = ?) \
+             AND NOT EXISTS (SELECT 1 FROM sample \
+             WHERE series_id = here.series_id AND ts_us = here.ts_us + 1) \
+             ORDER BY ts_us LIMIT 1",
+        )
+        .bind(row.series)
+        .bind(row.ts_us)
+        .bind(row.series)
+        .bind(row.ts_us);
+    let after = pipeline.fetch().await?;
+    match after.first() {
+        Some(after) => Ok(after.try_get(0)?),
+        None => Ok(row.ts_us),
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -313,7 +322,7 @@ struct Hour {
 
 /// Adds rows, in the order of series and time, to the statistics of their hours. Flagged ones
 /// do not count.
-async fn add_to_rollup(connection: &mut SqliteConnection, stored: &[Row]) -> Result<()> {
+async fn add_to_rollup(pipeline: &mut Pipeline<'_>, stored: &[Row]) -> Result<()> {
     let mut hours: Vec<Hour> = Vec::new();
     for row in stored.iter().filter(|row| row.flags == 0) {
         let hour = row.ts_us.div_euclid(HOUR_US);
@@ -335,26 +344,26 @@ async fn add_to_rollup(connection: &mut SqliteConnection, stored: &[Row]) -> Res
         }
     }
     ADD_TO_ROLLUP
-        .execute(connection, &hours, |query, hour, fills| {
+        .add_all(pipeline, &hours, |values, hour, fills| {
             let (n, sum) = if fills { (0, 0.0) } else { (hour.n, hour.sum) };
-            query
+            values
                 .bind(hour.series)
                 .bind(hour.hour)
                 .bind(n)
                 .bind(hour.min)
                 .bind(hour.max)
-                .bind(sum)
+                .bind(sum);
         })
         .await?;
     Ok(())
 }
 
 /// Takes the newest of each series from rows in the order of series and time.
-async fn raise_latest(connection: &mut SqliteConnection, stored: &[Row]) -> Result<()> {
+async fn raise_latest(pipeline: &mut Pipeline<'_>, stored: &[Row]) -> Result<()> {
     let newest: Vec<Row> = stored
         .chunk_by(|a, b| a.series == b.series)
         .filter_map(|rows| rows.last().copied())
         .collect();
-    RAISE_LATEST.execute(connection, &newest, bind_row).await?;
+    RAISE_LATEST.add_all(pipeline, &newest, bind_row).await?;
     Ok(())
 }

@@ -1,18 +1,15 @@
-//! Statements for many rows at once. A round trip to SQLite's thread costs as much as writing
-//! several rows, and a new statement text must be prepared; so rows go in chunks of a few fixed
-//! sizes, and a chunk is filled up by repeating its last row, which the statements bear.
+//! Statements for many rows at once. A new statement text must be prepared, so rows go in chunks
+//! of a few fixed sizes, and a chunk is filled up by repeating its last row, which the statements
+//! bear.
 
-use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
-
-use crate::store::Result;
+use super::pipeline::{Pipeline, Values};
 
 /// Rows of a statement, largest first.
 const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
 /// Rows of the largest statement.
 pub(super) const ROWS_MAX: usize = SIZES[0];
-
-/// A statement on its way to being executed.
-pub(super) type Bound = Query<'static, Sqlite, SqliteArguments>;
+/// Larger chunks go alone, so that there are few combinations of statements.
+const ROWS_TOGETHER_MAX: usize = 16;
 
 /// One statement in all sizes.
 #[derive(Debug)]
@@ -28,39 +25,42 @@ impl Many {
         Self { texts }
     }
 
-    /// The statement for up to [`ROWS_MAX`] rows, bound, and how many of them it took. `bind` is
-    /// told whether the row is there only to fill up.
-    pub(super) fn bind<T>(
-        &'static self,
+    /// Adds the statement for the first of the rows to the pipeline, at most [`ROWS_MAX`]; how
+    /// many rows it took. `bind` is told whether the row is there only to fill up.
+    pub(super) async fn add<T>(
+        &self,
+        pipeline: &mut Pipeline<'_>,
         rows: &[T],
-        bind: impl Fn(Bound, &T, bool) -> Bound,
-    ) -> (Bound, usize) {
+        bind: impl Fn(&mut Values, &T, bool),
+    ) -> Result<usize, sqlx::Error> {
         let at = fitting(rows.len());
         let taken = SIZES[at].min(rows.len());
-        let mut query = sqlx::query(self.texts[at].as_str());
+        if SIZES[at] > ROWS_TOGETHER_MAX {
+            pipeline.flush().await?;
+        }
+        let values = pipeline.add(&self.texts[at]);
         for row in &rows[..taken] {
-            query = bind(query, row, false);
+            bind(values, row, false);
         }
         for _ in taken..SIZES[at] {
-            query = bind(query, &rows[taken - 1], true);
+            bind(values, &rows[taken - 1], true);
         }
-        (query, taken)
+        Ok(taken)
     }
 
-    /// Executes the statement for all rows; how many rows it changed.
-    pub(super) async fn execute<T>(
-        &'static self,
-        connection: &mut SqliteConnection,
+    /// Adds statements for all rows to the pipeline.
+    pub(super) async fn add_all<T>(
+        &self,
+        pipeline: &mut Pipeline<'_>,
         mut rows: &[T],
-        bind: impl Fn(Bound, &T, bool) -> Bound,
-    ) -> Result<u64> {
-        let mut changed = 0;
+        bind: impl Fn(&mut Values, &T, bool),
+    ) -> Result<(), sqlx::Error> {
         while !rows.is_empty() {
-            let (query, taken) = self.bind(rows, &bind);
-            changed += query.execute(&mut *connection).await?.rows_affected();
+            let taken = self.add(pipeline, rows, &bind).await?;
             rows = &rows[taken..];
+            pipeline.flush_if_much().await?;
         }
-        Ok(changed)
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 mod insert;
 mod many;
 mod outbox;
+mod pipeline;
 mod samples;
 mod state;
 #[cfg(test)]

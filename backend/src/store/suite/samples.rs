@@ -7,8 +7,7 @@ use super::{Fixture, all, at_s, at_us, exact, samples_of, stationed, t0};
 use crate::{
     ingest::Sample,
     store::{
-        Batch, Committed, EngineStore as _, NodeSamples, SampleFilter, SampleStore as _,
-        StateStore as _, StoreError,
+        Batch, Committed, EngineStore as _, NodeSamples, SampleFilter, SampleStore as _, StoreError,
     },
 };
 
