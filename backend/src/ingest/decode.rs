@@ -15,6 +15,9 @@ use super::{
 };
 use crate::config::Config;
 
+/// Characters of a reason; a line on a wide terminal.
+pub(super) const REASON_CHARS_MAX: usize = 240;
+
 /// Decodes by topic; made once from the configuration.
 #[derive(Debug)]
 pub struct Decoder {
@@ -40,21 +43,26 @@ impl Decoder {
         self.mappings.find(topic).is_some()
     }
 
-    /// The node that a classic message names, if any; for the decision whether the client may
-    /// speak for it.
-    #[must_use]
-    pub fn named_node(topic: &str, payload: &[u8]) -> Option<String> {
-        match Topic::parse(topic) {
-            Topic::Classic => classic::decode(payload).ok().map(|message| message.node),
-            _ => None,
-        }
-    }
-
     /// What the message says.
     ///
     /// # Errors
-    /// Why it cannot be taken, for the list of bad messages.
+    /// Why it cannot be taken, for the list of bad messages; at most 240
+    /// characters that can be printed.
     pub fn decode(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        retained: bool,
+        received_at: DateTime<Utc>,
+    ) -> Result<Body, Rejection> {
+        self.by_topic(topic, payload, retained, received_at)
+            .map_err(|rejection| Rejection {
+                reason: bounded(&rejection.reason),
+                ..rejection
+            })
+    }
+
+    fn by_topic(
         &self,
         topic: &str,
         payload: &[u8],
@@ -221,6 +229,16 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A decoder's message can quote what it was given, as it was given.
+fn bounded(reason: &str) -> String {
+    let mut short: String = printable(&reason.chars().take(REASON_CHARS_MAX).collect::<String>());
+    if reason.chars().nth(REASON_CHARS_MAX).is_some() {
+        short.pop();
+        short.push('…');
+    }
+    short
+}
+
 /// A hostile name in a message: escaped and short.
 pub(super) fn shorten(text: &str) -> String {
     text.chars().take(48).flat_map(char::escape_debug).collect()
@@ -231,164 +249,5 @@ fn rejection(node: Option<&str>, reason: String) -> Rejection {
         node: node.map(str::to_owned),
         denied: false,
         reason,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::config::MappingConfig;
-
-    fn now() -> DateTime<Utc> {
-        DateTime::from_timestamp(1_795_219_200, 0).unwrap()
-    }
-
-    fn decode(topic: &str, payload: &[u8]) -> Result<Body, Rejection> {
-        Decoder::new(&Config::default())
-            .unwrap()
-            .decode(topic, payload, false, now())
-    }
-
-    fn telemetry(topic: &str, payload: &str) -> Telemetry {
-        match decode(topic, payload.as_bytes()).unwrap() {
-            Body::Telemetry(telemetry) => telemetry,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_classic_topic_works_unchanged() {
-        let message = telemetry(
-            "/exp/sensor",
-            r#"{"temperature":21.5,"humidity":40,"soil":512}"#,
-        );
-        assert_eq!(message.node, "exp");
-        assert_eq!(message.number, None);
-        let values: Vec<_> = message
-            .samples
-            .iter()
-            .map(|s| (s.metric.as_str(), s.value))
-            .collect();
-        assert_eq!(
-            values,
-            [("temperature", 21.5), ("humidity", 40.0), ("soil", 512.0)]
-        );
-        let named = telemetry("/exp/sensor", r#"{"device":"shed","temperature":1}"#);
-        assert_eq!(named.node, "shed");
-    }
-
-    #[test]
-    fn classic_nonsense_says_what_is_wrong() {
-        for (payload, words) in [
-            (r#"{"temperature":"warm"}"#, "`temperature` is not a number"),
-            (r#"{"temperature":true}"#, "`temperature` is not a number"),
-            (r#"{"temperature":1e999}"#, "out of range"),
-            (r#"{"temperature":NaN}"#, "expected"),
-            (r#"{"temperature":1,"temperature":2}"#, "twice"),
-            (r#"[1,2]"#, "object"),
-            (r#"{}"#, "no measurement"),
-            (r#"{"node":"a/b","temperature":1}"#, "node name `a/b`"),
-            ("", "EOF"),
-            ("\u{0}", "expected value"),
-        ] {
-            let rejected = decode("/exp/sensor", payload.as_bytes()).unwrap_err();
-            assert!(
-                rejected.reason.contains(words),
-                "{payload}: {}",
-                rejected.reason
-            );
-        }
-    }
-
-    #[test]
-    fn implausible_values_are_flagged_not_dropped() {
-        let message = telemetry(
-            "/exp/sensor",
-            r#"{"temperature":85,"humidity":10,"soil":1024}"#,
-        );
-        assert!(message.samples.iter().all(|sample| sample.out_of_range));
-        let message = telemetry(
-            "/exp/sensor",
-            r#"{"temperature":50,"humidity":20,"soil":1023}"#,
-        );
-        assert!(message.samples.iter().all(|sample| !sample.out_of_range));
-    }
-
-    #[test]
-    fn times_come_from_the_node() {
-        let message = telemetry(
-            "signalbox/a/telemetry",
-            r#"{"boot":1,"seq":2,"samples":[{"age_ms":1500,"values":{"t":1}},
-                {"ts_ms":1795219100000,"values":{"t":2}},{"ts_ms":99999999999999,"values":{"t":3}}]}"#,
-        );
-        assert_eq!(message.number, Some(Number { boot: 1, seq: 2 }));
-        assert_eq!(
-            now() - message.samples[0].ts,
-            chrono::TimeDelta::milliseconds(1_500)
-        );
-        assert!(!message.samples[0].exact_ts);
-        assert_eq!(message.samples[1].ts.timestamp(), 1_795_219_100);
-        assert!(message.samples[1].exact_ts);
-        assert!(message.samples[2].clock_suspect);
-        assert_eq!(message.samples[2].ts, now());
-    }
-
-    #[test]
-    fn a_retained_order_is_reported() {
-        let decoder = Decoder::new(&Config::default()).unwrap();
-        let rejected = decoder
-            .decode("signalbox/a/command", b"{}", true, now())
-            .unwrap_err();
-        assert!(rejected.reason.contains("a retained order"));
-        assert_eq!(rejected.node.as_deref(), Some("a"));
-    }
-
-    #[test]
-    fn mappings_lead_foreign_topics_home() {
-        let config = Config {
-            mapping: vec![MappingConfig {
-                topic: "tele/+/SENSOR".to_owned(),
-                node: Some("{1}".to_owned()),
-                node_path: None,
-                metrics: [("temperature".to_owned(), "$.AM2301.Temperature".to_owned())].into(),
-                ts_path: Some("$.Time".to_owned()),
-            }],
-            ..Config::default()
-        };
-        let decoder = Decoder::new(&config).unwrap();
-        let payload = br#"{"Time":"2026-11-20T00:00:00Z","AM2301":{"Temperature":19.5}}"#;
-        let Body::Telemetry(message) = decoder
-            .decode("tele/attic/SENSOR", payload, false, now())
-            .unwrap()
-        else {
-            panic!("not telemetry");
-        };
-        assert_eq!(message.node, "attic");
-        assert_eq!(message.samples[0].value, 19.5);
-        assert_eq!(
-            message.samples[0].ts.to_rfc3339(),
-            "2026-11-20T00:00:00+00:00"
-        );
-        assert!(decoder.maps("tele/attic/SENSOR"));
-        assert!(!decoder.maps("tele/attic/deep/SENSOR"));
-        assert!(
-            decoder
-                .decode("tele/attic/SENSOR", b"{}", false, now())
-                .is_err()
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_survived(payload in proptest::collection::vec(any::<u8>(), 0..400)) {
-            for topic in ["/exp/sensor", "signalbox/a/telemetry", "signalbox/a/status",
-                "signalbox/a/ack", "signalbox/a/command", "x"] {
-                if let Ok(Body::Telemetry(telemetry)) = decode(topic, &payload) {
-                    prop_assert!(telemetry.samples.iter().all(|sample| sample.value.is_finite()));
-                }
-            }
-        }
     }
 }

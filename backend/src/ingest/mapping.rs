@@ -3,8 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use serde_json_path::JsonPath;
-use signalbox_protocol::topic::{PREFIX, check_name};
+use signalbox_protocol::{
+    limits::VALUES_MAX,
+    topic::{CLASSIC, PREFIX, check_name},
+};
 
+use super::json;
 use crate::config::MappingConfig;
 
 /// Why a mapping cannot be used.
@@ -48,6 +52,18 @@ pub(super) struct Found {
 
 impl Mappings {
     pub(super) fn new(configs: &[MappingConfig]) -> Result<Self, MappingError> {
+        for (at, config) in configs.iter().enumerate() {
+            if configs[..at]
+                .iter()
+                .any(|other| other.topic == config.topic)
+            {
+                return Err(MappingError {
+                    topic: config.topic.clone(),
+                    key: "topic".to_owned(),
+                    problem: "is mapped twice, put all its metrics into one mapping".to_owned(),
+                });
+            }
+        }
         configs
             .iter()
             .map(Mapping::new)
@@ -92,6 +108,12 @@ impl Mapping {
         if config.metrics.is_empty() {
             return Err(error("metrics", "is empty".to_owned()));
         }
+        if config.metrics.len() > VALUES_MAX {
+            return Err(error(
+                "metrics",
+                format!("has more than {VALUES_MAX} entries"),
+            ));
+        }
         let mut metrics = Vec::new();
         for (metric, text) in &config.metrics {
             let key = format!("metrics.{metric}");
@@ -113,6 +135,10 @@ impl Mapping {
     }
 
     fn matches<'t>(&self, topic: &'t str) -> Option<Vec<&'t str>> {
+        // As in MQTT, wildcards do not stand for the broker's own topics.
+        if topic.starts_with('$') && !self.filter[0].starts_with('$') {
+            return None;
+        }
         let mut levels = Vec::new();
         let mut parts = topic.split('/');
         for level in &self.filter {
@@ -131,7 +157,7 @@ impl Mapping {
 
     /// Node, values and time in a payload; a metric that is absent or null is left out.
     pub(super) fn read(&self, levels: &[&str], payload: &[u8]) -> Result<Found, String> {
-        let json: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let json = json::read(payload)?;
         let node = match &self.node {
             NodeFrom::Template(template) => levels
                 .iter()
@@ -139,16 +165,14 @@ impl Mapping {
                 .fold(template.clone(), |name, (at, level)| {
                     name.replace(&format!("{{{}}}", at + 1), level)
                 }),
-            NodeFrom::Path(path) => path
-                .query(&json)
-                .first()
+            NodeFrom::Path(path) => one(path, &json, "node_path")?
                 .and_then(Value::as_str)
                 .ok_or("no node name at `node_path`")?
                 .to_owned(),
         };
         let mut values = Vec::new();
         for (metric, path) in &self.metrics {
-            match path.query(&json).first() {
+            match one(path, &json, metric)? {
                 None | Some(Value::Null) => {}
                 Some(value) => values.push((metric.clone(), number(metric, value)?)),
             }
@@ -156,12 +180,25 @@ impl Mapping {
         if values.is_empty() {
             return Err("none of the mapping's metrics is in it".to_owned());
         }
-        let ts = match self.ts.as_ref().and_then(|path| path.query(&json).first()) {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(instant(value).ok_or("the value at `ts_path` is not a time")?),
+        let ts = match &self.ts {
+            None => None,
+            Some(path) => match one(path, &json, "ts_path")? {
+                None | Some(Value::Null) => None,
+                Some(value) => Some(instant(value).ok_or(
+                    "the value at `ts_path` is neither RFC 3339 with an offset nor a Unix time",
+                )?),
+            },
         };
         Ok(Found { node, values, ts })
     }
+}
+
+/// What a path leads to, if anything. Which of several would be a guess.
+fn one<'v>(path: &JsonPath, json: &'v Value, key: &str) -> Result<Option<&'v Value>, String> {
+    path.query(json).at_most_one().map_err(|_| {
+        let found = path.query(json).len();
+        format!("the path of `{key}` leads to {found} values")
+    })
 }
 
 /// A number, or text that is a number, as some firmwares write it.
@@ -200,8 +237,12 @@ fn check_filter(filter: &[String]) -> Result<(), &'static str> {
     if filter.iter().all(String::is_empty) {
         return Err("is empty");
     }
-    if filter[0] == PREFIX || filter[0] == "#" || filter[0] == "+" {
-        return Err("would take the station's own topics");
+    // A wildcard at the beginning does no harm: our own topics never come to the mappings.
+    if filter[0] == PREFIX {
+        return Err("begins with the station's own topics, which need no mapping");
+    }
+    if filter.join("/") == CLASSIC {
+        return Err("is the classic topic, which needs no mapping");
     }
     for (at, level) in filter.iter().enumerate() {
         if level == "#" && at + 1 != filter.len() {
@@ -236,33 +277,150 @@ mod tests {
         }
     }
 
+    fn mapping(config: &MappingConfig) -> Mapping {
+        Mapping::new(config).unwrap()
+    }
+
     #[test]
     fn bad_mappings_are_refused_by_key() {
+        let both = MappingConfig {
+            node_path: Some("$.n".to_owned()),
+            ..config("a", "a", "$")
+        };
+        let many = MappingConfig {
+            metrics: (0..=VALUES_MAX)
+                .map(|n| (format!("m{n}"), "$".to_owned()))
+                .collect(),
+            ..config("a", "a", "$")
+        };
+        let bad_name = MappingConfig {
+            metrics: [("a b".to_owned(), "$".to_owned())].into(),
+            ..config("a", "a", "$")
+        };
+        let bad_time = MappingConfig {
+            ts_path: Some("$[".to_owned()),
+            ..config("a", "a", "$")
+        };
         for (bad, words) in [
             (config("", "a", "$"), "`topic` is empty"),
             (config("a/#/b", "a", "$"), "`topic` has `#` before"),
             (config("signalbox/+/x", "a", "$"), "own topics"),
+            (config("/exp/sensor", "a", "$"), "classic topic"),
             (config("a/b+", "a", "$"), "not a level of its own"),
             (config("a/+", "{2}", "$"), "`node` `{2}` makes no node name"),
+            (config("a", "", "$"), "`node` `` makes no node name"),
             (
                 config("a/+", "{1}", "temperature"),
                 "`metrics.t` `temperature` is not a JSON path",
             ),
+            (both, "`node` or `node_path` must be there, not both"),
+            (many, "`metrics` has more than 32 entries"),
+            (bad_name, "`metrics.a b` cannot be used"),
+            (bad_time, "`ts_path` `$[` is not a JSON path"),
         ] {
             let error = Mapping::new(&bad).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
+        let twice = [config("a", "a", "$"), config("a", "b", "$")];
+        let error = Mappings::new(&twice).unwrap_err().to_string();
+        assert!(error.contains("`topic` is mapped twice"), "{error}");
+    }
+
+    #[test]
+    fn filters_match_as_in_mqtt() {
+        for (filter, topic, levels) in [
+            ("a/+/#", "a/7/deep/er", Some(vec!["7"])),
+            ("a/+/#", "a/7", Some(vec!["7"])),
+            ("a/+", "a/7/8", None),
+            ("a/+", "a", None),
+            ("a/#", "a", Some(vec![])),
+            ("+/+", "kitchen/t", Some(vec!["kitchen", "t"])),
+            ("+/t", "/t", Some(vec![""])),
+            ("#", "x/y", Some(vec![])),
+            ("#", "$SYS/x", None),
+            ("+/x", "$SYS/x", None),
+        ] {
+            let mapping = mapping(&config(filter, "a", "$"));
+            assert_eq!(mapping.matches(topic), levels, "{filter} {topic}");
+        }
+        let mappings = [config("a/x", "first", "$"), config("a/+", "second", "$")];
+        let mappings = Mappings::new(&mappings).unwrap();
+        let node = |topic| {
+            let (mapping, levels) = mappings.find(topic).unwrap();
+            mapping.read(&levels, b"1").unwrap().node
+        };
+        assert_eq!((&*node("a/x"), &*node("a/y")), ("first", "second"));
     }
 
     #[test]
     fn bare_values_and_numbers_in_text_are_read() {
-        let mapping = Mapping::new(&config("a/+/#", "n-{1}", "$")).unwrap();
-        assert_eq!(mapping.matches("a/7/deep/er"), Some(vec!["7"]));
-        for payload in [b"21.5".as_slice(), b"\"21.5\""] {
+        let mapping = mapping(&config("a/+/#", "n-{1}", "$"));
+        for payload in [b"21.5".as_slice(), b"\"21.5\"", b" 21.5\n"] {
             let found = mapping.read(&["7"], payload).unwrap();
             assert_eq!((found.node.as_str(), found.values[0].1), ("n-7", 21.5));
         }
-        assert!(mapping.read(&["7"], b"\"nan\"").is_err());
-        assert!(mapping.read(&["7"], b"null").is_err());
+        for (payload, words) in [
+            ("\"nan\"", "`t` is not a finite number"),
+            ("\"21,5\"", "`t` is not a finite number"),
+            ("true", "`t` is not a finite number"),
+            ("ON", "expected value"),
+            ("null", "none of the mapping's metrics"),
+        ] {
+            let error = mapping.read(&["7"], payload.as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{payload}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_to_several_values_is_not_guessed() {
+        let mapping = mapping(&config("a", "a", "$..t"));
+        assert_eq!(
+            mapping.read(&[], br#"{"x":{"t":1}}"#).unwrap().values[0].1,
+            1.0
+        );
+        let error = mapping.read(&[], br#"{"x":{"t":1},"t":2}"#).unwrap_err();
+        assert_eq!(error, "the path of `t` leads to 2 values");
+        let error = mapping.read(&[], br#"{"t":1,"t":2}"#).unwrap_err();
+        assert!(error.contains("appears twice"), "{error}");
+    }
+
+    #[test]
+    fn names_and_times_come_from_the_payload() {
+        let mapping = mapping(&MappingConfig {
+            node: None,
+            node_path: Some("$.id".to_owned()),
+            ts_path: Some("$.at".to_owned()),
+            ..config("a", "", "$.t")
+        });
+        let seconds = 1_795_219_200;
+        for at in [
+            "\"2026-11-21T00:00:00Z\"",
+            "\"2026-11-21T02:00:00+02:00\"",
+            "1795219200",
+            "1795219200.0",
+            "1795219200000",
+        ] {
+            let payload = format!(r#"{{"id":"shed","t":1,"at":{at}}}"#);
+            let found = mapping.read(&[], payload.as_bytes()).unwrap();
+            assert_eq!(found.node, "shed");
+            assert_eq!(found.ts.unwrap().timestamp(), seconds, "{at}");
+        }
+        let found = mapping
+            .read(&[], br#"{"id":"shed","t":1,"at":null}"#)
+            .unwrap();
+        assert_eq!(found.ts, None);
+        for (payload, words) in [
+            (
+                r#"{"id":"x","t":1,"at":"2026-11-20T22:00:00"}"#,
+                "`ts_path`",
+            ),
+            (r#"{"id":"x","t":1,"at":1e300}"#, "`ts_path`"),
+            (r#"{"id":"x","t":1,"at":18446744073709551615}"#, "`ts_path`"),
+            (r#"{"id":7,"t":1}"#, "no node name"),
+            (r#"{"t":1}"#, "no node name"),
+        ] {
+            let error = mapping.read(&[], payload.as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{payload}: {error}");
+        }
     }
 }

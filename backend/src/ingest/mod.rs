@@ -3,7 +3,10 @@
 
 mod classic;
 mod decode;
+mod json;
 mod mapping;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use decode::Decoder;

@@ -96,3 +96,93 @@ impl Validator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received_at() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_219_200, 0).unwrap()
+    }
+
+    fn sample(metric: &str, value: f64, time: Option<SampleTime>) -> Sample {
+        let validator = Validator::new(&BTreeMap::new());
+        validator.sample(metric.to_owned(), value, time, received_at())
+    }
+
+    #[test]
+    fn ranges_are_inclusive_and_can_be_changed() {
+        for (metric, value, out) in [
+            ("temperature", 0.0, false),
+            ("temperature", 50.0, false),
+            ("temperature", -0.1, true),
+            ("temperature", 50.1, true),
+            ("humidity", 20.0, false),
+            ("humidity", 19.9, true),
+            ("soil", 1_023.0, false),
+            ("soil", 1_024.0, true),
+            ("pressure", 1e300, false),
+        ] {
+            assert_eq!(
+                sample(metric, value, None).out_of_range,
+                out,
+                "{metric} {value}"
+            );
+        }
+        let only_min = MetricConfig {
+            min: Some(-40.0),
+            ..MetricConfig::default()
+        };
+        let new_one = MetricConfig {
+            max: Some(5.0),
+            ..MetricConfig::default()
+        };
+        let configured = [
+            ("temperature".to_owned(), only_min),
+            ("battery".to_owned(), new_one),
+        ];
+        let validator = Validator::new(&configured.into());
+        let out = |metric: &str, value| {
+            let sample = validator.sample(metric.to_owned(), value, None, received_at());
+            sample.out_of_range
+        };
+        assert!(!out("temperature", -40.0) && out("temperature", 50.1));
+        assert!(!out("battery", -1e9) && out("battery", 5.1));
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_replaced_and_flagged() {
+        let now_ms = received_at().timestamp_millis();
+        for (time, ts_ms, exact, suspect) in [
+            (None, now_ms, false, false),
+            (Some(SampleTime::AgeMs(0)), now_ms, false, false),
+            (Some(SampleTime::AgeMs(5_000)), now_ms - 5_000, false, false),
+            (Some(SampleTime::AgeMs(u64::MAX)), now_ms, false, true),
+            (
+                Some(SampleTime::AgeMs(20 * 365 * 86_400_000)),
+                now_ms,
+                false,
+                true,
+            ),
+            (Some(SampleTime::TsMs(now_ms - 1)), now_ms - 1, true, false),
+            (
+                Some(SampleTime::TsMs(now_ms + 60_000)),
+                now_ms + 60_000,
+                true,
+                false,
+            ),
+            (Some(SampleTime::TsMs(now_ms + 60_001)), now_ms, false, true),
+            (Some(SampleTime::TsMs(0)), now_ms, false, true),
+            (Some(SampleTime::TsMs(i64::MIN)), now_ms, false, true),
+            (Some(SampleTime::TsMs(i64::MAX)), now_ms, false, true),
+        ] {
+            let sample = sample("t", 1.0, time);
+            assert_eq!(sample.ts.timestamp_millis(), ts_ms, "{time:?}");
+            assert_eq!(
+                (sample.exact_ts, sample.clock_suspect),
+                (exact, suspect),
+                "{time:?}"
+            );
+        }
+    }
+}
