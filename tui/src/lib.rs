@@ -1,3 +1,24 @@
-//! The terminal client as a library. It knows the API and never the daemon.
+//! The terminal client as a library, generic over the ratatui backend. It knows the API and
+//! never the daemon.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`client`] | the API from the other side, also for the command line |
+//! | `event` | every input: keys, the station, answers, the clock |
+//! | `state` | all that is known and shown; takes events, gives actions |
+//! | `keymap` | keys and what they do, in one table |
+//! | `screens`, `charts` | drawing, which only reads the state |
+//! | `net`, `app` | the connection, and the loop that joins it all |
 
+mod app;
+mod charts;
 pub mod client;
+mod event;
+mod keymap;
+mod net;
+mod screens;
+mod state;
+mod theme;
+pub mod words;
+
+pub use app::{KeepToken, Options, run, run_on};

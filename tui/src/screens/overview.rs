@@ -1,0 +1,239 @@
+//! All nodes: state, age, latest values, a sparkline per metric, actuators.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use signalbox_protocol::api::{
+    node::LatestValue,
+    node::{Actuator, ActuatorState, Node, Presence},
+};
+
+use super::{cell, put};
+use crate::{
+    charts::spark,
+    state::{Link, SPARK_COLUMNS_MAX, State, spark_index},
+    theme::Theme,
+    words,
+};
+
+/// A node is called fresh for this long, so that its age does not change the screen each second.
+const FRESH_S: i64 = 15;
+
+/// Where the columns are.
+struct Columns {
+    name: (u16, u16),
+    state: (u16, u16),
+    seen: (u16, u16),
+    metric: (u16, u16),
+    value: (u16, u16),
+    spark: (u16, u16),
+    actuators: (u16, u16),
+}
+
+impl Columns {
+    fn of(width: u16) -> Self {
+        let name = (width / 6).clamp(9, 20);
+        let metric = (width / 7).clamp(11, 14);
+        let actuators = (width / 5).clamp(8, 26);
+        let most = u16::try_from(SPARK_COLUMNS_MAX).unwrap_or(u16::MAX);
+        let fixed = [1, name, 7, 5, metric, 9, actuators];
+        let taken: u16 = fixed.iter().sum::<u16>() + 7;
+        let mut x = 1;
+        let mut next = |width: u16| {
+            let at = (x, width);
+            x += width + 1;
+            at
+        };
+        let (name, state, seen) = (next(name), next(7), next(5));
+        let (metric, value) = (next(metric), next(9));
+        let spark = next(width.saturating_sub(taken).min(most));
+        Self {
+            name,
+            state,
+            seen,
+            metric,
+            value,
+            spark,
+            actuators: next(actuators),
+        }
+    }
+}
+
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let columns = Columns::of(area.width);
+    for (column, head) in [
+        (columns.name, "NODE"),
+        (columns.state, "STATE"),
+        (columns.seen, "SEEN"),
+        (columns.metric, "METRIC"),
+        (columns.value, "    VALUE"),
+        (columns.spark, "LAST 15 MIN"),
+        (columns.actuators, "ACTUATORS"),
+    ] {
+        cell(buf, area, column, 0, head, theme.dim());
+    }
+    let nodes = state.shown_nodes();
+    if nodes.is_empty() {
+        empty(state, theme, area, buf);
+        return;
+    }
+    let selected = state.row();
+    let rows = area.height.saturating_sub(1);
+    let heights: Vec<u16> = nodes.iter().map(|node| height(node)).collect();
+    let mut first = 0;
+    // The selected node is wholly on screen, or at least its beginning.
+    while first < selected && heights[first..=selected].iter().sum::<u16>() > rows {
+        first += 1;
+    }
+    let mut y = 1;
+    for (at, node) in nodes.iter().enumerate().skip(first) {
+        if y > rows {
+            break;
+        }
+        draw_node(state, node, at == selected, y, &columns, theme, (area, buf));
+        y += heights[at];
+    }
+}
+
+fn empty(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let text = match state.link {
+        Link::Connecting => "",
+        _ if !state.nodes.is_empty() => "no node fits the filter",
+        _ => "no nodes yet: `signalbox node add NAME` makes a login for one",
+    };
+    put(buf, area, 1, 2, text, theme.dim());
+}
+
+fn height(node: &Node) -> u16 {
+    u16::try_from(node.latest.len().max(1)).unwrap_or(u16::MAX)
+}
+
+fn draw_node(
+    state: &State,
+    node: &Node,
+    selected: bool,
+    y: u16,
+    columns: &Columns,
+    theme: Theme,
+    (area, buf): (Rect, &mut Buffer),
+) {
+    let name_style = if selected {
+        theme.selected()
+    } else {
+        theme.bold()
+    };
+    if selected {
+        put(buf, area, 0, y, "▌", theme.line());
+    }
+    cell(buf, area, columns.name, y, &node.name, name_style);
+    let (text, style) = presence(node.presence, theme);
+    cell(buf, area, columns.state, y, text, style);
+    cell(buf, area, columns.seen, y, &seen(state, node), theme.dim());
+    actuators(
+        state,
+        node,
+        selected,
+        y,
+        columns.actuators,
+        theme,
+        (area, buf),
+    );
+    let newest = spark_index(state.now);
+    for (line, (metric, latest)) in (y..).zip(&node.latest) {
+        cell(buf, area, columns.metric, line, metric, Style::new());
+        let (text, style) = value(latest, theme);
+        let width = usize::from(columns.value.1);
+        cell(
+            buf,
+            area,
+            columns.value,
+            line,
+            &format!("{text:>width$}"),
+            style,
+        );
+        let key = (node.name.clone(), metric.clone());
+        if let Some(track) = state.sparks.get(&key) {
+            let text = spark::text(track, newest, usize::from(columns.spark.1));
+            put(buf, area, columns.spark.0, line, &text, theme.line());
+        }
+    }
+}
+
+pub(super) fn presence(presence: Presence, theme: Theme) -> (&'static str, Style) {
+    match presence {
+        Presence::Online => ("online", theme.good()),
+        Presence::Offline => ("OFFLINE", theme.bad()),
+        Presence::Unknown => ("?", theme.dim()),
+    }
+}
+
+fn seen(state: &State, node: &Node) -> String {
+    match node.last_seen_at {
+        None => "never".to_owned(),
+        Some(at) if (state.now - at).num_seconds() < FRESH_S => "now".to_owned(),
+        Some(at) => words::short(state.now - at),
+    }
+}
+
+/// A value, marked when it is not to be trusted.
+pub(super) fn value(latest: &LatestValue, theme: Theme) -> (String, Style) {
+    let text = words::value(latest.value);
+    if latest.flags.is_empty() {
+        (text, theme.bold())
+    } else {
+        (format!("{text}?"), theme.warn())
+    }
+}
+
+fn actuators(
+    state: &State,
+    node: &Node,
+    selected: bool,
+    y: u16,
+    (x, width): (u16, u16),
+    theme: Theme,
+    (area, buf): (Rect, &mut Buffer),
+) {
+    let end = (x + width).min(area.width);
+    let mut at = x;
+    for (index, (name, actuator)) in node.actuators.iter().enumerate() {
+        let (text, mut style) = actuator_text(state, name, actuator, theme);
+        let marked = index == state.actuator % node.actuators.len();
+        if selected && marked && node.actuators.len() > 1 {
+            style = style.patch(theme.selected());
+        }
+        if at < end {
+            cell(buf, area, (at, end - at), y, &text, style);
+        }
+        at += u16::try_from(text.chars().count() + 1).unwrap_or(u16::MAX);
+    }
+}
+
+/// Name and state of an actuator; `…` while a command is not confirmed; the rest of its timer.
+pub(super) fn actuator_text(
+    state: &State,
+    name: &str,
+    actuator: &Actuator,
+    theme: Theme,
+) -> (String, Style) {
+    let pending = if actuator.pending_command.is_some() {
+        "…"
+    } else {
+        ""
+    };
+    let (word, style) = match actuator.reported {
+        Some(ActuatorState::On) => ("ON", theme.good().patch(theme.bold())),
+        Some(ActuatorState::Off) => ("off", theme.dim()),
+        None => ("?", theme.warn()),
+    };
+    let timer = actuator
+        .off_at
+        .filter(|at| *at > state.now)
+        .map_or_else(String::new, |at| {
+            format!(" {}", words::rest(at - state.now))
+        });
+    let style = if pending.is_empty() {
+        style
+    } else {
+        theme.warn()
+    };
+    (format!("{name} {word}{pending}{timer}"), style)
+}

@@ -1,0 +1,63 @@
+//! Rules: what they watch, what they do, and whether they fire now.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use signalbox_protocol::api::incident::IncidentState;
+
+use super::{cell, list, put};
+use crate::{state::State, theme::Theme, words};
+
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let rules = state.shown_rules();
+    if rules.is_empty() {
+        put(buf, area, 1, 2, "no rules: `n` makes one", theme.dim());
+    }
+    let wide = area.width >= 100;
+    let head = "     NAME                         WHEN                              DOES";
+    list(
+        head,
+        &rules,
+        state.row(),
+        theme,
+        (area, buf),
+        |rule, at, buf| {
+            let spec = &rule.spec;
+            let firing = state.incidents.iter().any(|incident| {
+                incident.rule == rule.id
+                    && matches!(
+                        incident.state,
+                        IncidentState::Firing | IncidentState::Acknowledged
+                    )
+            });
+            let (mark, style) = match (rule.enabled, firing) {
+                (false, _) => ("off", theme.dim()),
+                (true, true) => ("FIRE", theme.bad()),
+                (true, false) => ("on", theme.good()),
+            };
+            cell(buf, at, (0, 4), 0, mark, style);
+            cell(buf, at, (5, 28), 0, &words::safe(&spec.name), Style::new());
+            let node = spec.node.as_deref().unwrap_or("every node");
+            let hold = if spec.hold_s > 0 {
+                let span = chrono::TimeDelta::seconds(i64::from(spec.hold_s));
+                format!(" for {}", words::short(span))
+            } else {
+                String::new()
+            };
+            let condition = format!(
+                "{node}: {} {} {}{hold}",
+                spec.metric,
+                spec.op.sign(),
+                spec.value
+            );
+            cell(buf, at, (34, 33), 0, &condition, Style::new());
+            let mut does: Vec<String> = spec.command.iter().map(words::order_text).collect();
+            does.extend(
+                spec.clear_command
+                    .iter()
+                    .map(|c| format!("then {}", words::order_text(c))),
+            );
+            does.extend(spec.email.iter().map(|to| format!("mail {to}")));
+            let room = if wide { 60 } else { 40 };
+            cell(buf, at, (68, room), 0, &does.join(", "), theme.dim());
+        },
+    );
+}

@@ -1,0 +1,194 @@
+//! Texts that people write and read: orders of rules, durations, ages, times.
+
+use chrono::{DateTime, Local, TimeDelta, Utc};
+use signalbox_protocol::api::{
+    command::{Action, CommandState},
+    rule::{Comparison, RuleCommand},
+};
+
+/// Reads `[NODE/]ACTUATOR=on|off|toggle[:DURATION]`.
+///
+/// # Errors
+/// How it should be written.
+pub fn order(text: &str) -> Result<RuleCommand, String> {
+    let form = || "must be like `kitchen/led=on:10m` or `led=off`".to_owned();
+    let (target, order) = text.split_once('=').ok_or_else(form)?;
+    let (node, actuator) = match target.split_once('/') {
+        Some((node, actuator)) => (Some(node.to_owned()), actuator),
+        None => (None, target),
+    };
+    let (action, duration) = match order.split_once(':') {
+        Some((action, duration)) => (action, Some(duration)),
+        None => (order, None),
+    };
+    let action = match action {
+        "on" => Action::On,
+        "off" => Action::Off,
+        "toggle" => Action::Toggle,
+        _ => return Err(form()),
+    };
+    Ok(RuleCommand {
+        node,
+        actuator: actuator.to_owned(),
+        action,
+        duration_s: duration.map(duration_s).transpose()?,
+    })
+}
+
+/// Writes what [`order`] reads.
+#[must_use]
+pub fn order_text(order: &RuleCommand) -> String {
+    let node = order
+        .node
+        .as_ref()
+        .map_or_else(String::new, |node| format!("{node}/"));
+    let action = match order.action {
+        Action::On => "on",
+        Action::Off => "off",
+        Action::Toggle => "toggle",
+    };
+    let duration = order.duration_s.map_or_else(String::new, |s| {
+        let whole_s = std::time::Duration::from_secs(s.into());
+        format!(":{}", humantime::format_duration(whole_s)).replace(' ', "")
+    });
+    format!("{node}{}={action}{duration}", order.actuator)
+}
+
+/// Reads `90`, `90s`, `10m`, `1h30m` as seconds.
+///
+/// # Errors
+/// How it should be written.
+pub fn duration_s(text: &str) -> Result<u32, String> {
+    let text = text.trim();
+    if let Ok(s) = text.parse() {
+        return Ok(s);
+    }
+    humantime::parse_duration(text)
+        .ok()
+        .and_then(|duration| u32::try_from(duration.as_secs()).ok())
+        .ok_or_else(|| format!("`{text}` is no duration, write `90s`, `10m` or `1h30m`"))
+}
+
+/// Reads `>`, `>=`, `<`, `<=`, `gt`, `ge`, `lt`, `le`.
+///
+/// # Errors
+/// How it should be written.
+pub fn comparison(text: &str) -> Result<Comparison, String> {
+    match text.trim() {
+        ">" | "gt" => Ok(Comparison::Above),
+        ">=" | "ge" => Ok(Comparison::AtLeast),
+        "<" | "lt" => Ok(Comparison::Below),
+        "<=" | "le" => Ok(Comparison::AtMost),
+        _ => Err("must be >, >=, < or <=".to_owned()),
+    }
+}
+
+/// An age or a rest in at most five characters.
+pub(crate) fn short(span: TimeDelta) -> String {
+    let s = span.num_seconds().max(0);
+    match s {
+        0..60 => format!("{s}s"),
+        60..3_600 => format!("{}m", s / 60),
+        3_600..86_400 => format!("{}h", s / 3_600),
+        _ => format!("{}d", s / 86_400),
+    }
+}
+
+/// The rest of a timer: `9:59` or `1:02:03`.
+pub(crate) fn rest(span: TimeDelta) -> String {
+    let s = span.num_seconds().max(0);
+    let (h, m, s) = (s / 3_600, s / 60 % 60, s % 60);
+    if h > 0 {
+        format!("{h}:{m:02}:{s:02}")
+    } else {
+        format!("{m}:{s:02}")
+    }
+}
+
+/// A value in at most nine characters, so that columns stay.
+pub(crate) fn value(value: f64) -> String {
+    let plain = format!("{value}");
+    if plain.len() <= 7 {
+        return plain;
+    }
+    let places: usize = match value.abs() {
+        0.0..10.0 => 3,
+        10.0..1_000.0 => 2,
+        1_000.0..1_000_000.0 => 0,
+        _ => return format!("{value:.2e}"),
+    };
+    format!("{value:.places$}")
+}
+
+/// A time of today by its clock, any other with its date; in the person's zone.
+pub(crate) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let (at, now) = (at.with_timezone(&Local), now.with_timezone(&Local));
+    if at.date_naive() == now.date_naive() {
+        at.format("%H:%M:%S").to_string()
+    } else {
+        at.format("%m-%d %H:%M").to_string()
+    }
+}
+
+/// A command's state for people.
+pub(crate) const fn state(state: CommandState) -> &'static str {
+    match state {
+        CommandState::Requested => "waiting",
+        CommandState::Sent => "sent…",
+        CommandState::Confirmed => "confirmed",
+        CommandState::Refused => "refused",
+        CommandState::TimedOut => "timed out",
+        CommandState::Cancelled => "cancelled",
+        CommandState::Expired => "expired",
+    }
+}
+
+/// What comes from nodes must not steer the terminal.
+pub(crate) fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_as_they_are_written() {
+        for text in [
+            "kitchen/led=on:1m30s",
+            "led=on:10m",
+            "led=off",
+            "a/b=toggle",
+        ] {
+            assert_eq!(order_text(&order(text).unwrap()), text);
+        }
+        assert_eq!(order("led=on:1m30s").unwrap().duration_s, Some(90));
+        for bad in ["", "led", "led=blink", "led=on:soon"] {
+            assert!(order(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_keep_their_column() {
+        for (number, text) in [
+            (21.5, "21.5"),
+            (-3.0, "-3"),
+            (0.1 + 0.2, "0.300"),
+            (123.456_789, "123.46"),
+            (12_345.678, "12346"),
+            (1.0e12, "1.00e12"),
+        ] {
+            assert_eq!(value(number), text);
+        }
+        assert_eq!(short(TimeDelta::seconds(59)), "59s");
+        assert_eq!(short(TimeDelta::seconds(7_300)), "2h");
+        assert_eq!(short(TimeDelta::seconds(-5)), "0s");
+        assert_eq!(rest(TimeDelta::seconds(599)), "9:59");
+        assert_eq!(rest(TimeDelta::seconds(3_723)), "1:02:03");
+        assert_eq!(duration_s("90"), Ok(90));
+        assert!(duration_s("soon").is_err());
+        assert_eq!(safe("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+    }
+}
