@@ -57,6 +57,7 @@ macro_rules! store_suite {
             ],
             prune: [
                 prune_takes_bounded_steps_and_keeps_statistics,
+                prune_deletes_what_is_over_and_keeps_what_is_not,
             ],
             buckets: [
                 buckets_cover_the_range_half_open,

@@ -1,10 +1,9 @@
-//! Statistics: n, min, mean, max of equal buckets, folded here and not in SQL, which is several
-//! times faster. Buckets of whole hours come from the rollup, narrower ones from the samples.
+//! Statistics: n, min, mean, max of equal buckets. Buckets of whole hours come from the rollup,
+//! narrower ones from the samples.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
 use signalbox_protocol::api::data::{Bucket, BucketsReply, SeriesBuckets};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
@@ -54,23 +53,6 @@ fn cut(range: &Range<DateTime<Utc>>, buckets: u32) -> Cut {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Fold {
-    n: u64,
-    min: f64,
-    max: f64,
-    sum: f64,
-}
-
-impl Fold {
-    fn join(&mut self, other: &Self) {
-        self.n += other.n;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        self.sum += other.sum;
-    }
-}
-
 pub(super) async fn read(
     readers: &SqlitePool,
     filter: &SampleFilter,
@@ -85,16 +67,12 @@ pub(super) async fn read(
     };
     let mut series = Vec::new();
     for (id, node, metric) in matching(readers, filter).await? {
-        let folds = if cut.whole_hours {
-            fold_rollup(readers, id, cut, to_us).await?
-        } else {
-            fold_samples(readers, id, cut, to_us).await?
-        };
-        if !folds.is_empty() {
+        let buckets = fold(readers, id, cut, to_us).await?;
+        if !buckets.is_empty() {
             series.push(SeriesBuckets {
                 node,
                 metric,
-                buckets: finish(folds, cut),
+                buckets,
             });
         }
     }
@@ -121,88 +99,40 @@ async fn matching(
     Ok(query.build_query_as().fetch_all(readers).await?)
 }
 
-async fn fold_samples(
-    readers: &SqlitePool,
-    series: i64,
-    cut: Cut,
-    to_us: i64,
-) -> Result<BTreeMap<i64, Fold>> {
-    let mut folds = BTreeMap::new();
-    let mut rows = sqlx::query_as::<_, (i64, f64)>(
-        "SELECT ts_us, value FROM sample WHERE series_id = ? AND ts_us >= ? AND ts_us < ? \
-         AND flags = 0",
-    )
-    .bind(series)
-    .bind(cut.from_us)
-    .bind(to_us)
-    .fetch(readers);
-    while let Some((ts_us, value)) = rows.try_next().await? {
-        add(
-            &mut folds,
-            cut,
-            ts_us,
-            &Fold {
-                n: 1,
-                min: value,
-                max: value,
-                sum: value,
-            },
-        );
-    }
-    Ok(folds)
-}
+const FOLD_SAMPLES: &str = "\
+    SELECT (ts_us - ?1) / ?2 AS bucket, count(*), min(value), max(value), sum(value) \
+    FROM sample WHERE series_id = ?3 AND ts_us >= ?1 AND ts_us < ?4 AND flags = 0 \
+    GROUP BY bucket ORDER BY bucket";
+const FOLD_ROLLUP: &str = "\
+    SELECT (hour * 3600000000 - ?1) / ?2 AS bucket, sum(n), min(min), max(max), sum(sum) \
+    FROM rollup WHERE series_id = ?3 AND hour >= ?1 / 3600000000 AND hour < ?4 / 3600000000 \
+    GROUP BY bucket ORDER BY bucket";
 
-async fn fold_rollup(
-    readers: &SqlitePool,
-    series: i64,
-    cut: Cut,
-    to_us: i64,
-) -> Result<BTreeMap<i64, Fold>> {
-    let mut folds = BTreeMap::new();
-    let mut rows = sqlx::query_as::<_, (i64, i64, f64, f64, f64)>(
-        "SELECT hour, n, min, max, sum FROM rollup WHERE series_id = ? AND hour >= ? \
-         AND hour < ?",
-    )
-    .bind(series)
-    .bind(cut.from_us.div_euclid(HOUR_US))
-    .bind(to_us.div_euclid(HOUR_US))
-    .fetch(readers);
-    while let Some((hour, n, min, max, sum)) = rows.try_next().await? {
-        add(
-            &mut folds,
-            cut,
-            hour * HOUR_US,
-            &Fold {
-                n: n.unsigned_abs(),
-                min,
-                max,
-                sum,
-            },
-        );
-    }
-    Ok(folds)
-}
-
-fn add(folds: &mut BTreeMap<i64, Fold>, cut: Cut, ts_us: i64, fold: &Fold) {
-    let at = (ts_us - cut.from_us).div_euclid(cut.width_us);
-    folds
-        .entry(at)
-        .and_modify(|known| known.join(fold))
-        .or_insert(*fold);
-}
-
-fn finish(folds: BTreeMap<i64, Fold>, cut: Cut) -> Vec<Bucket> {
-    folds
+/// The buckets of one series, grouped by SQLite, so that only as many rows as buckets come over.
+async fn fold(readers: &SqlitePool, series: i64, cut: Cut, to_us: i64) -> Result<Vec<Bucket>> {
+    let sql = if cut.whole_hours {
+        FOLD_ROLLUP
+    } else {
+        FOLD_SAMPLES
+    };
+    let rows: Vec<(i64, i64, f64, f64, f64)> = sqlx::query_as(sql)
+        .bind(cut.from_us)
+        .bind(cut.width_us)
+        .bind(series)
+        .bind(to_us)
+        .fetch_all(readers)
+        .await?;
+    Ok(rows
         .into_iter()
-        .map(|(at, fold)| Bucket {
+        .map(|(at, n, min, max, sum)| Bucket {
             ts: time(cut.from_us + at * cut.width_us),
-            n: fold.n,
-            min: fold.min,
+            n: n.unsigned_abs(),
+            min,
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 samples")]
-            mean: fold.sum / fold.n as f64,
-            max: fold.max,
+            mean: sum / n as f64,
+            max,
         })
-        .collect()
+        .collect())
 }
 
 #[cfg(test)]

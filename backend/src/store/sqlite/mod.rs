@@ -9,6 +9,7 @@ mod insert;
 mod many;
 mod outbox;
 mod pipeline;
+mod prune;
 mod samples;
 mod state;
 #[cfg(test)]
@@ -40,6 +41,9 @@ const READERS_MAX: u32 = 3;
 const WAL_PAGES_MAX: u32 = 2_000;
 /// Bytes that the log keeps on disk once it was moved.
 const WAL_BYTES_KEPT: u32 = 2 * WAL_PAGES_MAX * 4_096;
+/// Rows that SQLite's thread may be ahead of the one that reads them: at each switch between
+/// the two a busy machine may let others run for milliseconds.
+const ROWS_BUFFERED: usize = 1_024;
 /// How long to wait for another program (a backup, say) that has the file locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -108,6 +112,7 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
         .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
         .statement_cache_capacity(256)
+        .row_buffer_size(ROWS_BUFFERED)
         .disable_statement_logging();
     let mut connection = options
         .clone()

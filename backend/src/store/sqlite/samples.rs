@@ -1,4 +1,4 @@
-//! Reading samples: the newest, pages, streams; and retention.
+//! Reading samples: the newest, pages, streams.
 //!
 //! Samples lie clustered by series. One series is read straight from its stretch of the table.
 //! Many are read in windows of time, of which each series gives its short range and only these
@@ -16,15 +16,13 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::{
     SqliteStore,
-    insert::{CLOCK_SUSPECT, HOUR_US, OUT_OF_RANGE},
+    insert::{CLOCK_SUSPECT, OUT_OF_RANGE},
     time, us,
 };
 use crate::store::{Result, SampleFilter, SampleStore, StoreError};
 
 /// Rows that a stream reads at a time.
 const STREAM_PAGE_ROWS: u32 = 4_000;
-/// Rows that one step of the retention deletes of each table.
-const PRUNE_ROWS_MAX: i64 = 20_000;
 /// Width of the first window.
 const WINDOW_US: i64 = 1_000_000;
 /// The most by which a window becomes wider or narrower than the one before.
@@ -316,29 +314,6 @@ impl SampleStore for SqliteStore {
         raw_before: Option<DateTime<Utc>>,
         rollup_before: Option<DateTime<Utc>>,
     ) -> Result<bool> {
-        let mut more = false;
-        if let Some(before) = raw_before {
-            let gone = sqlx::query(
-                "DELETE FROM sample WHERE (series_id, ts_us) IN (SELECT series_id, ts_us \
-                 FROM series CROSS JOIN sample ON series_id = id WHERE ts_us < ? LIMIT ?)",
-            )
-            .bind(us(before))
-            .bind(PRUNE_ROWS_MAX)
-            .execute(&mut self.writer().await.connection)
-            .await?;
-            more |= gone.rows_affected() >= PRUNE_ROWS_MAX.unsigned_abs();
-        }
-        if let Some(before) = rollup_before {
-            let gone = sqlx::query(
-                "DELETE FROM rollup WHERE (series_id, hour) IN (SELECT series_id, hour \
-                 FROM series CROSS JOIN rollup ON series_id = id WHERE hour < ? LIMIT ?)",
-            )
-            .bind(us(before).div_euclid(HOUR_US))
-            .bind(PRUNE_ROWS_MAX)
-            .execute(&mut self.writer().await.connection)
-            .await?;
-            more |= gone.rows_affected() >= PRUNE_ROWS_MAX.unsigned_abs();
-        }
-        Ok(more)
+        super::prune::step(self, raw_before, rollup_before).await
     }
 }

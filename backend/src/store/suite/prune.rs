@@ -1,7 +1,20 @@
 //! Deleting what is kept no longer.
 
-use super::{Fixture, all, at_s, exact, samples_of, t0};
-use crate::store::{EngineStore as _, SampleFilter, SampleStore as _, StateStore as _};
+use chrono::{DateTime, TimeDelta};
+use signalbox_protocol::api::{
+    command::{CommandQuery, CommandState},
+    incident::{IncidentQuery, IncidentState},
+};
+
+use super::{
+    Fixture, all, at_s, exact,
+    rows::{command, id, incident, mail},
+    samples_of, t0,
+};
+use crate::store::{
+    Batch, EngineStore as _, MailKind, MailState, OutboxStore as _, SampleFilter, SampleStore as _,
+    StateStore as _,
+};
 
 pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: Fixture>() {
     let fixture = F::new().await;
@@ -47,4 +60,57 @@ pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: 
     assert_eq!(loaded.latest.len(), 1, "the latest value stays");
     assert!(!store.prune(None, None).await.unwrap());
     store.ping().await.unwrap();
+}
+
+pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    let batch = Batch {
+        incidents: vec![
+            incident(1, IncidentState::Closed),
+            incident(2, IncidentState::Firing),
+        ],
+        commands: vec![
+            command(1, CommandState::Confirmed),
+            command(2, CommandState::Sent),
+        ],
+        mails: vec![
+            mail(1, MailKind::Firing, "anna@example.org"),
+            mail(2, MailKind::Firing, "ben@example.org"),
+        ],
+        ..Batch::default()
+    };
+    store.commit(&batch).await.unwrap();
+    store
+        .update_mail(&id(1), MailState::Sent, 1, t0(), None)
+        .await
+        .unwrap();
+    let left = async || {
+        let incidents = store.incidents(&IncidentQuery::default()).await.unwrap();
+        let commands = store.commands(&CommandQuery::default()).await.unwrap();
+        let ids = (
+            incidents.incidents.into_iter().map(|incident| incident.id),
+            commands.commands.into_iter().map(|command| command.id),
+            store
+                .mails(9)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|mail| mail.mail.id),
+        );
+        [ids.0.collect(), ids.1.collect(), ids.2.collect::<Vec<_>>()]
+    };
+    // The time that the ids of the suite begin with.
+    let made_at = DateTime::from_timestamp_millis(1_469_922_850_259).unwrap();
+    assert!(!store.prune(Some(made_at), Some(t0())).await.unwrap());
+    let both = vec![id(2), id(1)];
+    assert_eq!(
+        left().await,
+        [both.clone(), both.clone(), both],
+        "not older"
+    );
+    let later = made_at + TimeDelta::milliseconds(1);
+    assert!(!store.prune(Some(later), None).await.unwrap());
+    let open = vec![id(2)];
+    assert_eq!(left().await, [open.clone(), open.clone(), open]);
 }
