@@ -88,6 +88,7 @@ pub(crate) async fn add(
         .ask(|reply| Request::NodeAdded { name: node, reply })
         .await?;
     state.store.set_node_password(&name, &hash).await?;
+    state.link.end_sessions(&name);
     tracing::info!(node.id = name, by = caller.username, "node password made");
     Ok((
         StatusCode::CREATED,
@@ -110,6 +111,7 @@ pub(crate) async fn remove_password(
     PathOf(node): PathOf<String>,
 ) -> Result<StatusCode, ApiError> {
     if state.store.remove_node_password(&node).await? {
+        state.link.end_sessions(&node);
         tracing::info!(
             node.id = node,
             by = caller.username,

@@ -3,13 +3,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 
 use bytes::Bytes;
 use signalbox_protocol::topic::Topic;
 
-use super::lock;
+use super::{gate::Gate, lock};
 
 /// A last will, as the client gave it when it connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,7 @@ struct Connection {
     login: Option<Arc<str>>,
     node: Option<String>,
     will: Option<Will>,
+    gate: Weak<Gate>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +51,13 @@ pub(super) struct Connections(Mutex<Open>);
 impl Connections {
     /// A client has logged in. A connection speaks for the node of its login; without one, for
     /// the node whose status its will would change.
-    pub(super) fn opened(&self, client: Arc<str>, login: Option<Arc<str>>, will: Option<Will>) {
+    pub(super) fn opened(
+        &self,
+        client: Arc<str>,
+        login: Option<Arc<str>>,
+        will: Option<Will>,
+        gate: Weak<Gate>,
+    ) {
         let node = login.as_deref().or_else(|| {
             let will = will.as_ref()?;
             match Topic::parse(&will.topic) {
@@ -63,7 +70,12 @@ impl Connections {
         if let Some(node) = &node {
             *open.by_node.entry(node.clone()).or_default() += 1;
         }
-        let connection = Connection { login, node, will };
+        let connection = Connection {
+            login,
+            node,
+            will,
+            gate,
+        };
         open.by_client
             .entry(client)
             .or_default()
@@ -100,6 +112,20 @@ impl Connections {
         Closed { gone, will }
     }
 
+    /// Closes all connections with this login.
+    pub(super) fn end(&self, login: &str) {
+        let gates: Vec<Weak<Gate>> = lock(&self.0)
+            .by_client
+            .values()
+            .flatten()
+            .filter(|connection| connection.login.as_deref() == Some(login))
+            .map(|connection| Weak::clone(&connection.gate))
+            .collect();
+        for gate in gates.iter().filter_map(Weak::upgrade) {
+            gate.close();
+        }
+    }
+
     /// Whether a client with this id, but another login, is connected. Letting the new one in
     /// would throw the other out.
     pub(super) fn is_taken(&self, client: &str, login: Option<&str>) -> bool {
@@ -126,8 +152,8 @@ mod tests {
     #[test]
     fn a_node_is_gone_with_its_last_connection() {
         let open = Connections::default();
-        open.opened("one".into(), Some("a".into()), None);
-        open.opened("two".into(), Some("a".into()), None);
+        open.opened("one".into(), Some("a".into()), None, Weak::new());
+        open.opened("two".into(), Some("a".into()), None, Weak::new());
         assert_eq!(open.closed("one", false), Closed::default());
         assert_eq!(open.closed("two", true).gone.as_deref(), Some("a"));
         assert_eq!(open.closed("two", true), Closed::default());
@@ -136,8 +162,8 @@ mod tests {
     #[test]
     fn a_takeover_ends_the_older_connection_in_whatever_order_it_is_told() {
         let open = Connections::default();
-        open.opened("one".into(), Some("a".into()), will("x"));
-        open.opened("one".into(), Some("a".into()), will("x"));
+        open.opened("one".into(), Some("a".into()), will("x"), Weak::new());
+        open.opened("one".into(), Some("a".into()), will("x"), Weak::new());
         assert_eq!(open.closed("one", false), Closed::default());
         let closed = open.closed("one", false);
         assert_eq!(
@@ -149,9 +175,9 @@ mod tests {
     #[test]
     fn without_a_login_the_will_tells_the_node() {
         let open = Connections::default();
-        open.opened("one".into(), None, will("signalbox/a/status"));
-        open.opened("two".into(), None, will("signalbox/a/status"));
-        open.opened("three".into(), None, will("elsewhere"));
+        open.opened("one".into(), None, will("signalbox/a/status"), Weak::new());
+        open.opened("two".into(), None, will("signalbox/a/status"), Weak::new());
+        open.opened("three".into(), None, will("elsewhere"), Weak::new());
         assert_eq!(open.closed("one", false), Closed::default());
         let closed = open.closed("two", false);
         assert_eq!((closed.gone.as_deref(), closed.will), (Some("a"), None));
@@ -162,7 +188,7 @@ mod tests {
     #[test]
     fn a_clean_goodbye_cancels_the_will() {
         let open = Connections::default();
-        open.opened("one".into(), None, will("elsewhere"));
+        open.opened("one".into(), None, will("elsewhere"), Weak::new());
         assert_eq!(open.closed("one", true), Closed::default());
     }
 
@@ -170,7 +196,7 @@ mod tests {
     fn a_client_id_belongs_to_its_login_while_it_is_connected() {
         let open = Connections::default();
         assert!(!open.is_taken("one", Some("b")));
-        open.opened("one".into(), Some("a".into()), None);
+        open.opened("one".into(), Some("a".into()), None, Weak::new());
         assert!(open.is_taken("one", Some("b")));
         assert!(open.is_taken("one", None));
         assert!(!open.is_taken("one", Some("a")));

@@ -60,6 +60,7 @@ pub enum StartError {
 /// A running embedded broker.
 pub struct EmbeddedBroker {
     router: Arc<MessageRouter>,
+    ingest: Arc<Ingest>,
     address: SocketAddr,
     shutdown: CancellationToken,
     running: Mutex<Option<JoinHandle<()>>>,
@@ -103,7 +104,7 @@ pub async fn start(
     let access = Access::new(store, Arc::clone(&ingest), config.anonymous);
     let acceptor = Acceptor::new(
         config.clients_max,
-        broker_config(config, ingest),
+        broker_config(config, Arc::clone(&ingest)),
         Arc::clone(&router),
         Arc::new(access),
     );
@@ -117,6 +118,7 @@ pub async fn start(
     });
     Ok(Arc::new(EmbeddedBroker {
         router,
+        ingest,
         address,
         shutdown,
         running: Mutex::new(Some(running)),
@@ -193,6 +195,10 @@ impl Link for EmbeddedBroker {
             .as_ref()
             .is_none_or(JoinHandle::is_finished);
         ended.then(|| "the embedded broker has ended".to_owned())
+    }
+
+    fn end_sessions(&self, node: &str) {
+        self.ingest.connections.end(node);
     }
 
     fn forgets_connections(&self) -> bool {

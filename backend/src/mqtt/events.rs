@@ -280,8 +280,9 @@ impl BrokerEventHandler for Ingest {
             }),
             _ => None,
         };
+        let gate = GATE.with(Arc::downgrade);
         self.connections
-            .opened(event.client_id, event.user_id, will);
+            .opened(event.client_id, event.user_id, will, gate);
         Box::pin(std::future::ready(()))
     }
 

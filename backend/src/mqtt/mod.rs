@@ -56,6 +56,12 @@ pub trait Link: Send + Sync + 'static {
     /// `None` when all is well, else what is wrong, for the health route and the banner.
     fn trouble(&self) -> Option<String>;
 
+    /// Closes the connections of a node whose login was changed or taken away. Does nothing
+    /// where another program keeps the connections.
+    fn end_sessions(&self, node: &str) {
+        let _ = node;
+    }
+
     /// Whether nodes that were online before a restart of the station are surely not
     /// connected now (true for the embedded broker, which restarts with the station).
     fn forgets_connections(&self) -> bool;

@@ -133,6 +133,23 @@ async fn a_client_id_cannot_be_taken_from_another_node() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_taken_away_ends_its_connections_and_no_others() {
+    let mut bench = bench().await;
+    let (_client, mut events) = bench.connect("one").await;
+    let other = options(&bench, "two", "b", &bench.passwords[1]);
+    let (other, mut other_events) = connect(other).await;
+    bench.store.remove_node_password("a").await.unwrap();
+    bench.broker.end_sessions("a");
+    end_of(&mut events).await;
+    assert_eq!(bench.presence().await, ("a".to_owned(), false));
+    let again = refusal(bench.options("one")).await;
+    assert_eq!(again, ConnectReturnCode::BadUserNamePassword);
+    publish(&other, "/exp/sensor", SOIL).await;
+    let message = bench.received_from(&mut other_events).await;
+    assert!(matches!(message.body, Ok(Body::Telemetry(_))));
+}
+
+#[tokio::test]
 async fn more_clients_than_allowed_are_turned_away() {
     let bench = bench_with(MqttConfig {
         clients_max: 1,
