@@ -72,6 +72,12 @@ impl Live {
         recent.iter().rev().take(limit).cloned().collect()
     }
 
+    /// Whether anybody listens now; costly events are made only then.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
     /// Listens from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<LiveEvent> {

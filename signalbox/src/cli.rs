@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, incidents, login, logout, nodes, publish, rules, send, subscribe, user,
+    commands, config, data, incidents, login, logout, nodes, publish, rules, send, serve,
+    subscribe, user,
 };
 
 /// A control station in the terminal for MQTT sensor nodes.
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the station without a terminal
+    Serve(serve::Args),
     /// Open a session at a station
     Login(login::Args),
     /// End the session
@@ -51,6 +54,7 @@ enum Verb {
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Serve(args) => serve::run(args).await,
             Verb::Login(args) => login::run(args).await,
             Verb::Logout(args) => logout::run(args).await,
             Verb::Nodes(args) => nodes::list(args).await,

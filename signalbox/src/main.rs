@@ -2,6 +2,7 @@
 
 mod cli;
 mod context;
+mod log;
 mod output;
 mod verbs;
 

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Local, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
-use signalbox_backend::{config::ConfigError, listeners::ListenError};
+use signalbox_backend::{config::ConfigError, listeners::ListenError, run::RunError};
 use signalbox_tui::client::ClientError;
 
 /// Prints a line; when nobody reads any more (`| head`), the program ends quietly.
@@ -99,6 +99,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<ListenError>() {
+        return Some(error.hint().to_owned());
+    }
+    if let Some(error) = error.downcast_ref::<RunError>() {
         return Some(error.hint().to_owned());
     }
     if error.is::<ConfigError>() {

@@ -3,8 +3,10 @@
 //!
 //! | file | takes | gives |
 //! |---|---|---|
+//! | `text` | an incident that begins or ends | the words of its mail |
 //! | `outbox` | queued rows that are due | one letter at a time, and what became of it |
 //! | `mail` | a letter | an SMTP transaction, by lettre |
 
 pub mod mail;
 pub mod outbox;
+pub mod text;

@@ -4,6 +4,20 @@
 //! live events, mails. When a commit fails it loads its state anew from the store and applies
 //! the same inputs again, so nothing that it decided lives only in memory.
 
+mod draft;
+mod incidents;
+mod messages;
+mod orders;
+mod requests;
+mod run;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use incidents::FRESH_MAX;
+pub use run::{EngineParts, start};
+pub use state::{LATE_COMMANDS_MAX, NODES_MAX, SERIES_PER_NODE_MAX};
+
 use signalbox_protocol::api::{
     command::{Command, CommandAccepted, NewCommand, NewTimedCommand},
     incident::Incident,
@@ -11,7 +25,7 @@ use signalbox_protocol::api::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ingest::Inbound;
+use crate::ingest::{INBOUND_QUEUE_MESSAGES_MAX, Inbound};
 
 /// Requests that wait for the engine.
 pub const REQUEST_QUEUE_MAX: usize = 1_024;
@@ -121,6 +135,29 @@ pub struct EngineHandle {
     pub inbound: mpsc::Sender<Inbound>,
     /// Requests from the API.
     pub requests: mpsc::Sender<Request>,
+}
+
+/// The engine's ends of the queues that [`EngineHandle`] feeds.
+#[derive(Debug)]
+pub struct EngineInputs {
+    /// Messages from links.
+    pub inbound: mpsc::Receiver<Inbound>,
+    /// Requests from the API.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// The queues into the engine: handle and inputs.
+#[must_use]
+pub fn channel() -> (EngineHandle, EngineInputs) {
+    let (inbound, inbound_end) = mpsc::channel(INBOUND_QUEUE_MESSAGES_MAX);
+    let (requests, requests_end) = mpsc::channel(REQUEST_QUEUE_MAX);
+    (
+        EngineHandle { inbound, requests },
+        EngineInputs {
+            inbound: inbound_end,
+            requests: requests_end,
+        },
+    )
 }
 
 impl EngineHandle {

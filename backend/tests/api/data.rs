@@ -1,7 +1,6 @@
 //! Samples: newest, pages, streams, statistics.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use serde_json::Value;
 use signalbox_backend::{
@@ -9,7 +8,7 @@ use signalbox_backend::{
     store::{Batch, NodeSamples},
 };
 
-use crate::helper::{Client, DEADLINE, Reply, Station};
+use crate::helper::{Client, Reply, Station};
 
 fn at(s: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + s, 0).unwrap()
@@ -154,40 +153,6 @@ async fn csv_and_ndjson_have_all_rows() {
     paged.error(422, "invalid");
     let empty = get_as(&mut client, "/api/v1/data/all?node=nobody", "text/csv").await;
     assert_eq!(empty.text(), "ts,node,metric,value,flags\n");
-}
-
-/// Resident memory of this process in bytes (field 2 of statm, in pages of 4 KiB).
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4_096
-}
-
-#[tokio::test]
-async fn a_stream_follows_its_reader_and_holds_little() {
-    let station = Station::start().await;
-    for part in 0..20 {
-        store(&station, "a", part * 5_000..(part + 1) * 5_000).await;
-    }
-    let mut client = station.tcp().await;
-    client.token = station.with_role("viewer").await.token;
-    let request = client.request("GET", "/api/v1/data/all");
-    let (mut parts, body) = request.into_parts();
-    parts.headers.insert("accept", "text/csv".parse().unwrap());
-    let before = resident_bytes();
-    let mut body = client
-        .open(hyper::Request::from_parts(parts, body))
-        .await
-        .into_body();
-    let mut bytes = 0;
-    let mut most = 0;
-    while let Some(frame) = tokio::time::timeout(DEADLINE, body.frame()).await.unwrap() {
-        bytes += frame.unwrap().into_data().map_or(0, |data| data.len());
-        most = most.max(resident_bytes().saturating_sub(before));
-    }
-    assert!(bytes > 5_000_000, "{bytes}");
-    // All rows at once would be more than 20 MB; other tests run beside this one.
-    assert!(most < 16_000_000, "{most}");
 }
 
 #[tokio::test]

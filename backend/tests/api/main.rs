@@ -14,5 +14,6 @@ mod helper;
 mod nodes;
 mod openapi;
 mod requests;
+mod station;
 mod throttle;
 mod websocket;

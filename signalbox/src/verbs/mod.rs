@@ -10,5 +10,6 @@ pub(crate) mod nodes;
 pub(crate) mod publish;
 pub(crate) mod rules;
 pub(crate) mod send;
+pub(crate) mod serve;
 pub(crate) mod subscribe;
 pub(crate) mod user;

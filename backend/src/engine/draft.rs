@@ -1,0 +1,179 @@
+//! What applying inputs changed: rows to write, and effects to let out after the commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use signalbox_protocol::api::{
+    command::Schedule, data::Sample as SampleRow, event::Event, incident::Incident,
+    message::Message, node::SampleFlag, rule::Rule,
+};
+
+use super::state::State;
+use crate::{
+    ingest::{Number, Sample},
+    store::{Batch, CommandRow, Mark, NewMail, NodeSamples},
+};
+
+/// A node and one of its boots: what sequence numbers count within.
+type NodeBoot = (String, u32);
+
+/// Collects while inputs are applied. Rows are taken from the state at the end, so that a row
+/// that changed twice is written once.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) samples: Vec<NodeSamples>,
+    pub(super) marks: HashMap<NodeBoot, (u32, Option<DateTime<Utc>>)>,
+    pub(super) marks_forgotten: Vec<(String, u32)>,
+    pub(super) nodes: BTreeSet<String>,
+    pub(super) actuators: BTreeSet<(String, String)>,
+    pub(super) rules: BTreeMap<String, Option<Rule>>,
+    pub(super) incidents: BTreeMap<String, Option<Incident>>,
+    pub(super) commands: BTreeMap<String, CommandRow>,
+    pub(super) schedules: BTreeMap<String, Option<Schedule>>,
+    pub(super) mails: Vec<NewMail>,
+    pub(super) bad_messages: Vec<Message>,
+
+    /// Nodes whose status event is due.
+    pub(super) status: BTreeSet<String>,
+    /// Commands to publish after the commit.
+    pub(super) publish: BTreeSet<String>,
+    /// Incidents that fired in this batch; their command waits for the end of it.
+    pub(super) fired: BTreeSet<(String, String)>,
+    /// Messages, for the list of the latest.
+    pub(super) messages: Vec<Message>,
+    /// Messages dropped as duplicates.
+    pub(super) duplicates: u64,
+    /// Samples flagged.
+    pub(super) flagged: u64,
+}
+
+impl Draft {
+    /// Notes a command's row as it is now.
+    pub(super) fn command(&mut self, row: &CommandRow) {
+        self.commands.insert(row.command.id.clone(), row.clone());
+    }
+
+    /// Notes an incident as it is now.
+    pub(super) fn incident(&mut self, incident: &Incident) {
+        self.incidents
+            .insert(incident.id.clone(), Some(incident.clone()));
+    }
+
+    /// The transaction.
+    pub(super) fn batch(&mut self, state: &State) -> Batch {
+        let mut batch = Batch {
+            samples: std::mem::take(&mut self.samples),
+            marks_forgotten: std::mem::take(&mut self.marks_forgotten),
+            nodes: self
+                .nodes
+                .iter()
+                .filter_map(|name| state.nodes.get(name).cloned())
+                .collect(),
+            commands: self.commands.values().cloned().collect(),
+            mails: std::mem::take(&mut self.mails),
+            bad_messages: std::mem::take(&mut self.bad_messages),
+            ..Batch::default()
+        };
+        for ((node, boot), (seq, at)) in self.marks.drain() {
+            if let Some(at) = at {
+                batch.marks.push(Mark {
+                    node,
+                    number: Number { boot, seq },
+                    at,
+                });
+            }
+        }
+        for (node, name) in &self.actuators {
+            batch.actuators.extend(
+                state
+                    .actuators
+                    .get(node)
+                    .and_then(|all| all.get(name))
+                    .cloned(),
+            );
+        }
+        split(&self.rules, &mut batch.rules, &mut batch.rules_deleted);
+        split(
+            &self.incidents,
+            &mut batch.incidents,
+            &mut batch.incidents_dropped,
+        );
+        split(
+            &self.schedules,
+            &mut batch.schedules,
+            &mut batch.schedules_deleted,
+        );
+        batch
+    }
+
+    /// The events of the batch; samples are taken from it.
+    pub(super) fn events(
+        &self,
+        state: &State,
+        batch: &Batch,
+        now: DateTime<Utc>,
+        watched: bool,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        if watched {
+            events.extend(batch.samples.iter().map(sample_event));
+        }
+        events.extend(
+            self.status
+                .iter()
+                .filter_map(|name| state.shown(name, now).map(|node| Event::Status { node })),
+        );
+        for (id, rule) in &self.rules {
+            events.push(match rule {
+                Some(rule) => Event::Rule { rule: rule.clone() },
+                None => Event::RuleDeleted { id: id.clone() },
+            });
+        }
+        events.extend(self.incidents.values().flatten().map(|i| Event::Incident {
+            incident: i.clone(),
+        }));
+        events.extend(self.commands.values().map(|row| Event::Command {
+            command: row.command.clone(),
+        }));
+        events
+    }
+}
+
+fn split<T: Clone>(
+    all: &BTreeMap<String, Option<T>>,
+    rows: &mut Vec<T>,
+    deleted: &mut Vec<String>,
+) {
+    for (id, row) in all {
+        match row {
+            Some(row) => rows.push(row.clone()),
+            None => deleted.push(id.clone()),
+        }
+    }
+}
+
+fn sample_event(message: &NodeSamples) -> Event {
+    let samples = message
+        .samples
+        .iter()
+        .map(|sample| row(&message.node, sample))
+        .collect();
+    Event::Samples { samples }
+}
+
+fn row(node: &str, sample: &Sample) -> SampleRow {
+    let mut flags = Vec::new();
+    if sample.out_of_range {
+        flags.push(SampleFlag::OutOfRange);
+    }
+    if sample.clock_suspect {
+        flags.push(SampleFlag::ClockSuspect);
+    }
+    SampleRow {
+        node: node.to_owned(),
+        metric: sample.metric.clone(),
+        ts: sample.ts,
+        value: sample.value,
+        flags,
+    }
+}

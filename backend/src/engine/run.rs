@@ -1,0 +1,360 @@
+//! The engine's task: drain, apply, commit, let the effects out.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use signalbox_protocol::api::command::{Action, Command};
+use signalbox_protocol::{
+    api::event::Event,
+    limits::MESSAGE_BYTES_MAX,
+    payload::{
+        Encoding,
+        command::{Action as WireAction, Command as WireCommand},
+    },
+    topic,
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    BATCH_MESSAGES_MAX, EngineInputs, REQUEST_QUEUE_MAX, Request,
+    draft::Draft,
+    requests::Answer,
+    state::{Settings, State},
+};
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    counters::Counters,
+    ingest::Inbound,
+    live::Live,
+    mqtt::{Link, Publish},
+    store::{Batch, SharedStore, StoreError},
+};
+
+/// Longest sleep: a clock that is set forward is noticed after this.
+const TICK_MAX: Duration = Duration::from_secs(1);
+/// First and longest pause after a failed commit.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pause before a command is tried again that the link could not take.
+const LINK_PAUSE: TimeDelta = TimeDelta::seconds(1);
+
+/// What the engine works with.
+pub struct EngineParts {
+    /// Where everything goes.
+    pub store: SharedStore,
+    /// The present time.
+    pub clock: SharedClock,
+    /// Committed changes for listeners.
+    pub live: Live,
+    /// Counters of this run.
+    pub counters: Arc<Counters>,
+    /// Where commands go.
+    pub link: Arc<dyn Link>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Told when a mail was written.
+    pub mail_written: Arc<Notify>,
+    /// Takes what is wrong with the store (`None` when all is well), for the health route.
+    pub trouble: watch::Sender<Option<String>>,
+}
+
+impl std::fmt::Debug for EngineParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineParts").finish_non_exhaustive()
+    }
+}
+
+struct Engine {
+    parts: EngineParts,
+    inputs: EngineInputs,
+    state: State,
+    shutdown: CancellationToken,
+    messages_seen: u64,
+}
+
+/// Loads the state and starts the task. It ends after the shutdown, when it has committed what
+/// was in its queues; what comes later is not acknowledged.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn start(
+    inputs: EngineInputs,
+    parts: EngineParts,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<()>, StoreError> {
+    let now = parts.clock.now();
+    let mut draft = Draft::default();
+    let loaded = parts.store.load().await?;
+    let settings = Settings::new(&parts.config);
+    let state = State::new(
+        loaded,
+        settings,
+        parts.link.forgets_connections(),
+        now,
+        &mut draft,
+    );
+    let batch = draft.batch(&state);
+    if !batch.is_empty() {
+        parts.store.commit(&batch).await?;
+    }
+    let mut engine = Engine {
+        parts,
+        inputs,
+        state,
+        shutdown,
+        messages_seen: 0,
+    };
+    Ok(tokio::spawn(async move { engine.run().await }))
+}
+
+impl Engine {
+    async fn run(&mut self) {
+        let mut messages = Vec::with_capacity(BATCH_MESSAGES_MAX);
+        let mut requests = Vec::new();
+        loop {
+            let wait = self.wait();
+            tokio::select! {
+                n = self.inputs.inbound.recv_many(&mut messages, BATCH_MESSAGES_MAX) => {
+                    if n == 0 { return; }
+                }
+                n = self.inputs.requests.recv_many(&mut requests, REQUEST_QUEUE_MAX) => {
+                    if n == 0 { return; }
+                }
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.cancelled() => {
+                    self.inputs.inbound.close();
+                    self.inputs.requests.close();
+                    self.finish(messages, requests).await;
+                    return;
+                }
+            }
+            self.drain(&mut messages, &mut requests);
+            self.turn(&mut messages, &mut requests).await;
+        }
+    }
+
+    /// What came in while the last batch was committed goes into the next one: that is all the
+    /// grouping there is, and nobody waits for a timer.
+    fn drain(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
+        while messages.len() < BATCH_MESSAGES_MAX
+            && let Ok(message) = self.inputs.inbound.try_recv()
+        {
+            messages.push(message);
+        }
+        while requests.len() < REQUEST_QUEUE_MAX
+            && let Ok(request) = self.inputs.requests.try_recv()
+        {
+            requests.push(request);
+        }
+    }
+
+    async fn finish(&mut self, mut messages: Vec<Inbound>, mut requests: Vec<Request>) {
+        loop {
+            self.drain(&mut messages, &mut requests);
+            if messages.is_empty() && requests.is_empty() {
+                return;
+            }
+            self.turn(&mut messages, &mut requests).await;
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let next = [
+            self.state.next_fire(),
+            self.state.next_command_at(),
+            self.state.next_run_at(),
+        ];
+        let now = self.parts.clock.now();
+        next.into_iter()
+            .flatten()
+            .map(|at| (at - now).to_std().unwrap_or(Duration::ZERO))
+            .min()
+            .map_or(TICK_MAX, |wait| wait.min(TICK_MAX))
+    }
+
+    /// One transaction. When it fails, messages are kept and applied again to the state as the
+    /// store has it; requests are told, because somebody waits for them.
+    async fn turn(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
+        let mut pause = RETRY_PAUSE.0;
+        loop {
+            let now = self.parts.clock.now();
+            let mut draft = Draft::default();
+            let answers = self.apply(messages, requests, now, &mut draft);
+            let batch = draft.batch(&self.state);
+            let result = if batch.is_empty() {
+                Ok(0)
+            } else {
+                self.commit(&batch).await
+            };
+            match result {
+                Ok(stored) => {
+                    self.parts
+                        .trouble
+                        .send_if_modified(|trouble| trouble.take().is_some());
+                    self.count(messages.len() as u64, stored, &draft);
+                    self.let_out(messages, answers, &mut draft, &batch, now)
+                        .await;
+                    return;
+                }
+                Err(error) => {
+                    // The answers are dropped with the change that they speak of: whoever asked
+                    // is told that the station cannot do it now.
+                    drop(answers);
+                    tracing::error!(%error, messages = messages.len(), "a batch could not be stored; it is kept and tried again");
+                    self.parts.trouble.send_replace(Some(error.to_string()));
+                    if self.reload(&mut pause).await {
+                        continue;
+                    }
+                    messages.clear();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        messages: &[Inbound],
+        requests: &mut Vec<Request>,
+        now: DateTime<Utc>,
+        draft: &mut Draft,
+    ) -> Vec<Answer> {
+        for message in messages {
+            self.state.message(message, now, draft);
+        }
+        let answers = requests
+            .drain(..)
+            .map(|request| self.state.request(request, now, draft))
+            .collect();
+        self.state.fire_due(now, draft);
+        self.state.run_schedules(now, draft);
+        self.state.move_commands(now, draft);
+        self.state.act_on_fired(now, draft);
+        answers
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<u64, StoreError> {
+        let committed = self.parts.store.commit(batch).await?;
+        Counters::add(&self.parts.counters.commits, 1);
+        Ok(committed.samples_stored)
+    }
+
+    /// Waits and loads until it works; false when the station stops meanwhile.
+    async fn reload(&mut self, pause: &mut Duration) -> bool {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(*pause) => {}
+                () = self.shutdown.cancelled() => return false,
+            }
+            *pause = (*pause * 2).min(RETRY_PAUSE.1);
+            match self.parts.store.load().await {
+                Ok(loaded) => {
+                    let now = self.parts.clock.now();
+                    let settings = self.state.settings;
+                    self.state = State::new(loaded, settings, false, now, &mut Draft::default());
+                    return true;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the state could not be loaded");
+                    self.parts.trouble.send_replace(Some(error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn count(&self, received: u64, stored: u64, draft: &Draft) {
+        let counters = &self.parts.counters;
+        Counters::add(&counters.messages_received, received);
+        Counters::add(&counters.samples_stored, stored);
+        Counters::add(&counters.duplicates, draft.duplicates);
+        Counters::add(&counters.flagged_samples, draft.flagged);
+        let bad = draft
+            .messages
+            .iter()
+            .filter(|m| m.outcome == signalbox_protocol::api::message::Outcome::Bad)
+            .count();
+        Counters::add(&counters.bad_messages, bad as u64);
+    }
+
+    /// After the commit: acknowledgements first, then commands, answers, events, mails.
+    async fn let_out(
+        &mut self,
+        messages: &mut Vec<Inbound>,
+        answers: Vec<Answer>,
+        draft: &mut Draft,
+        batch: &Batch,
+        now: DateTime<Utc>,
+    ) {
+        for message in messages.drain(..) {
+            if let Some(done) = message.done {
+                // The client may have gone away meanwhile.
+                let _ = done.send(());
+            }
+        }
+        self.publish(draft, now).await;
+        for answer in answers {
+            answer();
+        }
+        for mut message in std::mem::take(&mut draft.messages) {
+            self.messages_seen += 1;
+            message.id = self.messages_seen;
+            self.parts.live.publish(Event::Message { message });
+        }
+        for event in draft.events(&self.state, batch, now, self.parts.live.is_watched()) {
+            self.parts.live.publish(event);
+        }
+        if !batch.mails.is_empty() {
+            self.parts.mail_written.notify_one();
+        }
+    }
+
+    async fn publish(&mut self, draft: &Draft, now: DateTime<Utc>) {
+        let mut failed = Draft::default();
+        for id in &draft.publish {
+            let Some(row) = draft.commands.get(id) else {
+                continue;
+            };
+            let expiry_s = self.parts.config.command.ack_timeout_s;
+            let result = match wire(&row.command, expiry_s) {
+                Some(message) => self.parts.link.publish(message).await,
+                None => continue,
+            };
+            if let Err(error) = result {
+                tracing::warn!(command = id, %error, "a command could not be published; it waits");
+                self.state.not_published(id, now + LINK_PAUSE, &mut failed);
+            }
+        }
+        let batch = failed.batch(&self.state);
+        if !batch.is_empty()
+            && let Err(error) = self.parts.store.commit(&batch).await
+        {
+            // The rows still say `sent`, and time out: late, but true.
+            tracing::error!(%error, "that commands wait could not be stored");
+        }
+    }
+}
+
+/// The command as the node reads it. JSON: nodes that speak Protocol Buffers read both.
+fn wire(command: &Command, expiry_s: u32) -> Option<Publish> {
+    let message = WireCommand {
+        id: command.id.as_str().try_into().ok()?,
+        actuator: command.actuator.as_str().try_into().ok()?,
+        action: match command.action {
+            Action::On => WireAction::On,
+            Action::Off => WireAction::Off,
+            Action::Toggle => WireAction::Toggle,
+        },
+        for_ms: command.for_ms,
+    };
+    let mut buffer = [0; MESSAGE_BYTES_MAX];
+    let len = message.encode(Encoding::Json, &mut buffer).ok()?;
+    Some(Publish {
+        topic: topic::command(&command.node).as_str().to_owned(),
+        payload: buffer[..len].to_vec(),
+        expiry_s,
+    })
+}

@@ -1,0 +1,355 @@
+//! Starts the stages in the order of the data's flow, and stops them in reverse: this file is
+//! the diagram. Fed by the command line with a configuration and bound listeners; ends when its
+//! token is cancelled or a stage that nothing works without has ended.
+//!
+//! ```text
+//! start:  store → engine queue → broker → engine → mails → pruning → API
+//! stop:   API → pruning → mails → broker → engine → store
+//! ```
+//!
+//! The broker stops before the engine, so that what is under way is still committed and
+//! acknowledged; what was not acknowledged the nodes send again.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    alerts::mail::{self, SmtpMailer},
+    api::{self, AppState, WEBSOCKETS_MAX},
+    auth::Accounts,
+    clock::SharedClock,
+    config::Config,
+    counters::Counters,
+    engine::{self, EngineHandle, EngineParts},
+    ingest::{Decoder, MappingError},
+    listeners::{self, ListenError, UnixSocket},
+    live::Live,
+    mqtt::{self, EmbeddedBroker},
+    prune,
+    store::{SharedStore, StoreError, sqlite},
+};
+
+/// Name of the database in the data folder.
+const DATABASE_NAME: &str = "signalbox.db";
+
+/// Why the daemon did not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address, a socket or the data folder.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A `[[mapping]]` of the configuration.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The `[mail]` section of the configuration.
+    #[error(transparent)]
+    Mail(#[from] mail::MailConfigError),
+    /// The embedded broker.
+    #[error(transparent)]
+    Broker(#[from] mqtt::StartError),
+    /// The operating system does not tell who this process is.
+    #[error("this process' user is not known")]
+    Identity(#[source] std::io::Error),
+    /// A stage that nothing works without has ended by itself.
+    #[error("the {stage} has ended")]
+    Ended {
+        /// Which.
+        stage: &'static str,
+    },
+}
+
+impl RunError {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Listen(error) => error.hint(),
+            Self::Store(StoreError::Unusable { .. }) => {
+                "stop the other daemon, or name another folder with `--data-dir`"
+            }
+            Self::Store(_) => "is the disk full, or the data folder not writable?",
+            Self::Mapping(_) => "correct the `[[mapping]]` in the configuration",
+            Self::Mail(_) => "correct `[mail]` in the configuration",
+            Self::Broker(mqtt::StartError::Listen { .. }) => {
+                "another broker has the port: stop it, or choose one with `--mqtt-listen` \
+                 (port 0 picks a free one)"
+            }
+            Self::Identity(_) | Self::Ended { .. } => "the log before this line has the cause",
+        }
+    }
+}
+
+/// What the API listens on. The broker binds its own address.
+#[derive(Debug)]
+pub struct Listeners {
+    /// TCP.
+    pub http: TcpListener,
+    /// Unix socket.
+    pub unix: UnixSocket,
+}
+
+impl Listeners {
+    /// Binds what the configuration says.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub async fn bind(config: &Config) -> Result<Self, ListenError> {
+        listeners::make_data_dir(&listeners::data_dir_path(config)?)?;
+        let http = SocketAddr::new(config.api.address, config.api.port);
+        Ok(Self {
+            http: listeners::bind_http(http).await?,
+            unix: UnixSocket::bind(listeners::socket_path(config)?).await?,
+        })
+    }
+}
+
+/// A running daemon.
+pub struct Station {
+    /// Id of this run.
+    pub id: Uuid,
+    /// Where the API listens.
+    pub http: SocketAddr,
+    /// Where the broker listens.
+    pub mqtt: SocketAddr,
+    /// The unix socket.
+    pub socket: PathBuf,
+    /// The store, for whoever hosts the station in its own process.
+    pub store: SharedStore,
+    shutdown: CancellationToken,
+    /// Stops what must go before the broker and the engine.
+    front: CancellationToken,
+    api: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+    broker: Arc<EmbeddedBroker>,
+    engine: JoinHandle<()>,
+    engine_stop: CancellationToken,
+    _socket: UnixSocket,
+}
+
+/// Runs the daemon until `shutdown`.
+///
+/// # Errors
+/// [`RunError`]; with a hint for whoever reads it.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    clock: SharedClock,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let station = Station::start(config, listeners, clock, shutdown).await?;
+    station.join().await
+}
+
+/// The stages that messages of nodes go through.
+struct Core {
+    store: SharedStore,
+    handle: EngineHandle,
+    live: Live,
+    counters: Arc<Counters>,
+    broker: Arc<EmbeddedBroker>,
+    engine: JoinHandle<()>,
+    engine_stop: CancellationToken,
+    mail_written: Arc<Notify>,
+    store_trouble: watch::Receiver<Option<String>>,
+}
+
+impl Core {
+    async fn start(config: &Arc<Config>, clock: &SharedClock) -> Result<Self, RunError> {
+        let decoder = Arc::new(Decoder::new(config)?);
+        let path = listeners::data_dir_path(config)?.join(DATABASE_NAME);
+        let store: SharedStore = Arc::new(sqlite::open(&path).await?);
+        let (live, counters) = (Live::default(), Arc::new(Counters::default()));
+        let (handle, inputs) = engine::channel();
+        let broker = mqtt::start(
+            &config.mqtt,
+            store.clone(),
+            &handle,
+            decoder,
+            clock.clone(),
+            counters.clone(),
+        )
+        .await?;
+        let engine_stop = CancellationToken::new();
+        let mail_written = Arc::new(Notify::new());
+        let trouble = watch::Sender::new(None);
+        let store_trouble = trouble.subscribe();
+        let parts = EngineParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            live: live.clone(),
+            counters: counters.clone(),
+            link: broker.clone(),
+            config: Arc::clone(config),
+            mail_written: mail_written.clone(),
+            trouble,
+        };
+        let engine = match engine::start(inputs, parts, engine_stop.clone()).await {
+            Ok(engine) => engine,
+            Err(error) => {
+                broker.stop().await;
+                return Err(error.into());
+            }
+        };
+        Ok(Self {
+            store,
+            handle,
+            live,
+            counters,
+            broker,
+            engine,
+            engine_stop,
+            mail_written,
+            store_trouble,
+        })
+    }
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Station")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Station {
+    /// Starts every stage and logs the ready line.
+    ///
+    /// # Errors
+    /// [`RunError`]; what was started until then has been stopped again.
+    pub async fn start(
+        config: Config,
+        listeners: Listeners,
+        clock: SharedClock,
+        shutdown: CancellationToken,
+    ) -> Result<Self, RunError> {
+        let config = Arc::new(config);
+        let mut unix = listeners.unix;
+        let started_at = clock.now();
+        let own_uid = api::own_uid().map_err(RunError::Identity)?;
+        let http = listeners.http.local_addr().map_err(RunError::Identity)?;
+        let mailer = config.mail.as_ref().map(SmtpMailer::new).transpose()?;
+        let core = Core::start(&config, &clock).await?;
+        let store = core.store.clone();
+
+        let front = CancellationToken::new();
+        let pruning = prune::run(
+            store.clone(),
+            clock.clone(),
+            config.store.clone(),
+            front.clone(),
+        );
+        let mut workers = vec![tokio::spawn(pruning)];
+        if let Some(mailer) = mailer {
+            let outbox = mail::outbox(store.clone(), clock.clone(), mailer);
+            workers.push(tokio::spawn(outbox.run(core.mail_written, front.clone())));
+        }
+        let id = Uuid::new_v4();
+        let router = api::router(Arc::new(AppState {
+            id,
+            started_at,
+            clock: clock.clone(),
+            store: store.clone(),
+            engine: core.handle,
+            live: core.live,
+            counters: core.counters,
+            store_trouble: core.store_trouble,
+            link: core.broker.clone(),
+            accounts: Accounts::new(store.clone(), clock, config.account.clone()),
+            mail_configured: config.mail.is_some(),
+            own_uid,
+            shutdown: front.clone(),
+            websockets: Arc::new(Semaphore::new(WEBSOCKETS_MAX)),
+        }));
+        let served = api::serve_http(listeners.http, router.clone(), front.clone());
+        let mut api = vec![tokio::spawn(served)];
+        if let Some(listener) = unix.take_listener() {
+            let served = api::serve_unix(listener, router, front.clone());
+            api.push(tokio::spawn(served));
+        }
+        let station = Self {
+            id,
+            http,
+            mqtt: core.broker.local_addr(),
+            socket: unix.path.clone(),
+            store,
+            shutdown,
+            front,
+            api,
+            workers,
+            broker: core.broker,
+            engine: core.engine,
+            engine_stop: core.engine_stop,
+            _socket: unix,
+        };
+        station.announce(&config).await;
+        Ok(station)
+    }
+
+    /// Waits for the shutdown, then stops every stage.
+    ///
+    /// # Errors
+    /// [`RunError::Ended`] when a stage that nothing works without ended by itself.
+    pub async fn join(mut self) -> Result<(), RunError> {
+        let ended = tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            _ = &mut self.engine => Some("engine"),
+            () = self.broker.ended() => Some("embedded broker"),
+        };
+        tracing::info!("stopping");
+        self.front.cancel();
+        for task in self.api.drain(..).chain(self.workers.drain(..)) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task ended badly");
+            }
+        }
+        self.broker.stop().await;
+        self.engine_stop.cancel();
+        if ended != Some("engine")
+            && let Err(error) = (&mut self.engine).await
+        {
+            tracing::error!(%error, "the engine ended badly");
+        }
+        tracing::info!("stopped");
+        match ended {
+            None => Ok(()),
+            Some(stage) => Err(RunError::Ended { stage }),
+        }
+    }
+
+    async fn announce(&self, config: &Config) {
+        tracing::info!(
+            "ready id={} api=http://{} mqtt={} socket={}",
+            self.id,
+            self.http,
+            self.mqtt,
+            self.socket.display()
+        );
+        if config.mail.is_none() {
+            tracing::info!("no mail server is configured: alerts show in the terminal only");
+        }
+        if !self.http.ip().is_loopback() {
+            tracing::warn!(
+                address = %self.http,
+                "the API is plain HTTP and reachable from the network: put TLS in front of it"
+            );
+        }
+        match self.store.users().await {
+            Ok(users) if users.is_empty() => {
+                tracing::info!("no account yet: the first sign-up becomes the administrator");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "accounts cannot be read"),
+        }
+    }
+}

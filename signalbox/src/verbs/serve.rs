@@ -1,0 +1,84 @@
+//! `signalbox serve`: the station without a terminal.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use signalbox_backend::{
+    clock::SystemClock,
+    config::{self, Config},
+    run::{Listeners, RunError, run as run_station},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::log;
+
+/// Arguments of `serve`; they win over environment and file.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Configuration file [default: the user's, else /etc/signalbox/signalbox.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// TCP address of the API [default: 127.0.0.1]
+    #[arg(long, short)]
+    address: Option<IpAddr>,
+    /// TCP port of the API, 0 picks a free one [default: 8080]
+    #[arg(long, short)]
+    port: Option<u16>,
+    /// Unix socket of the API [default: in the data folder]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Address of the embedded broker [default: 127.0.0.1:1883]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    mqtt_listen: Option<SocketAddr>,
+}
+
+impl Args {
+    fn load(self) -> anyhow::Result<Config> {
+        let file = self.config.or_else(config::default_file);
+        let mut config = config::load(file.as_deref(), std::env::vars())?;
+        config.store.data_dir = self.data_dir.or(config.store.data_dir);
+        config.api.address = self.address.unwrap_or(config.api.address);
+        config.api.port = self.port.unwrap_or(config.api.port);
+        config.api.socket = self.socket.or(config.api.socket);
+        config.mqtt.listen = self.mqtt_listen.unwrap_or(config.mqtt.listen);
+        Ok(config)
+    }
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = args.load()?;
+    log::start(&config.log)?;
+    let shutdown = stop_on_signals()?;
+    let listeners = Listeners::bind(&config).await?;
+    let clock = Arc::new(SystemClock);
+    let ended: Result<(), RunError> = run_station(config, listeners, clock, shutdown).await;
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A token that SIGTERM and Ctrl-C cancel; the second Ctrl-C ends the program at once.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be heard")?;
+    let told = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+        interrupt.recv().await;
+        std::process::exit(130);
+    });
+    Ok(token)
+}
