@@ -1,0 +1,40 @@
+//! `cargo xtask test`: every test there is, on a machine that may lack what they need.
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use crate::system;
+
+/// Arguments of `test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also what takes long: hundreds of kills, more generated cases
+    #[arg(long)]
+    full: bool,
+    /// Run only tests whose name has this in it
+    filter: Option<String>,
+}
+
+pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
+    system::install_packages(shell)?;
+    let venv = system::python_environment(shell)?;
+    let features = ["--features", "signalbox-tests/e2e"];
+    // First the program, which the tests run.
+    cmd!(shell, "cargo build --locked --workspace --bins").run()?;
+    let program = system::target_dir(shell)?.join("debug/signalbox");
+    let _program = shell.push_env("SIGNALBOX_BIN", program);
+    let _venv = shell.push_env("SIGNALBOX_VENV", venv);
+    let _full = args
+        .full
+        .then(|| shell.push_env("SIGNALBOX_TEST_FULL", "1"));
+    let _cases = args.full.then(|| shell.push_env("PROPTEST_CASES", "4096"));
+    let filter = args.filter.as_slice();
+    // A snapshot that is missing is a failure, not a new file.
+    let _snapshots = shell.push_env("INSTA_UPDATE", "no");
+    cmd!(
+        shell,
+        "cargo test --locked --workspace {features...} --no-fail-fast -- {filter...}"
+    )
+    .run()
+    .context("tests failed; their names stand above")
+}
