@@ -4,17 +4,23 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::verbs::{
-    commands, config, data, incidents, login, logout, nodes, publish, rules, send, serve,
-    subscribe, user,
+use crate::{
+    context::StationArgs,
+    verbs::{
+        commands, config, data, incidents, login, logout, nodes, publish, rules, send, serve,
+        subscribe, terminal, user,
+    },
 };
 
-/// A control station in the terminal for MQTT sensor nodes.
+/// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
+/// terminal.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(version, about, max_term_width = 100)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    station: StationArgs,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +59,10 @@ enum Verb {
 
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self.verb {
+        let Some(verb) = self.verb else {
+            return terminal::run(self.station).await;
+        };
+        match verb {
             Verb::Serve(args) => serve::run(args).await,
             Verb::Login(args) => login::run(args).await,
             Verb::Logout(args) => logout::run(args).await,

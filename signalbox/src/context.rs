@@ -53,11 +53,16 @@ impl StationArgs {
     /// A client with the session that is kept for this station, if any.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let endpoint = self.endpoint()?;
-        let token = match &self.token {
-            Some(token) => Some(token.clone()),
-            None => tokens()?.remove(&endpoint.to_string()),
-        };
+        let token = self.token(&endpoint)?;
         Ok(Client::new(endpoint, token))
+    }
+
+    /// The token for a station: the one named, else the one kept.
+    pub(crate) fn token(&self, endpoint: &Endpoint) -> anyhow::Result<Option<String>> {
+        match &self.token {
+            Some(token) => Ok(Some(token.clone())),
+            None => Ok(tokens()?.remove(&endpoint.to_string())),
+        }
     }
 }
 

@@ -12,4 +12,5 @@ pub(crate) mod rules;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod subscribe;
+pub(crate) mod terminal;
 pub(crate) mod user;
