@@ -1,6 +1,6 @@
 //! The loop: one channel of events, one state, and drawing only when something visible changed.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, panic, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use futures_util::{Stream, StreamExt as _};
@@ -15,6 +15,7 @@ use ratatui::{
     layout::Rect,
 };
 use tokio::{
+    signal::unix::{SignalKind, signal},
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
@@ -61,14 +62,30 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Runs in this terminal until the person leaves, and restores it, also after a panic.
+/// Runs in this terminal until the person leaves or the program is told to end (SIGTERM, SIGHUP),
+/// and restores it, also after a panic.
 ///
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let mut told = [
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ];
+    let [terminate, hangup] = &mut told;
     let mut terminal = ratatui::try_init()?;
+    let restore = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        // The panic is what must be seen; the terminal may be gone.
+        let _ = execute!(io::stdout(), DisableBracketedPaste);
+        restore(info);
+    }));
     execute!(io::stdout(), EnableBracketedPaste)?;
-    let ended = run_on(&mut terminal, EventStream::new(), options).await;
+    let ended = tokio::select! {
+        ended = run_on(&mut terminal, EventStream::new(), options) => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
+    };
     let pasted = execute!(io::stdout(), DisableBracketedPaste);
     ratatui::try_restore()?;
     pasted?;

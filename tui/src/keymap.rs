@@ -96,7 +96,7 @@ pub(crate) const BINDINGS: &[Binding] = keys![
     Rules     [Enter, Char('e')]     "e"      Edit         "edit" true;
     Rules     [Char('d')]            "d"      Delete       "delete" true;
     Rules     [Char(' ')]            "Space"  Enable       "on, off" true;
-    Incidents [Char('a')]            "a"      Acknowledge  "say that you know" true;
+    Incidents [Char('a')]            "a"      Acknowledge  "acknowledge" true;
     Messages  [Char('b')]            "b"      OnlyBad      "only those that were refused" true;
     Anywhere  [Char('1')]            "1"      GoOverview   "nodes" false;
     Anywhere  [Char('2')]            "2"      GoRules      "rules" false;

@@ -254,13 +254,17 @@ impl Accounts {
     /// # Errors
     /// [`AuthError`]; [`StoreError::Taken`] when the name is taken.
     pub async fn add(&self, new: NewUser, by: &Caller) -> Result<User, AuthError> {
-        let user = self.new_user(new.username, new.email, new.role)?;
+        let role = new.role.unwrap_or(Role::Viewer);
+        let user = self.new_user(new.username, new.email, role)?;
         check_password(&new.password)?;
         let hash = self.passwords.hash(new.password).await?;
         let _one_at_a_time = self.changing.lock().await;
-        self.store.add_user(&user, &hash, false).await?;
+        let role = self
+            .store
+            .add_user(&user, &hash, new.role.is_none())
+            .await?;
         tracing::info!(user.name = user.username, by = by.username, "account made");
-        Ok(user)
+        Ok(User { role, ..user })
     }
 
     /// Changes an account. A new password or role ends its sessions.

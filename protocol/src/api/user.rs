@@ -77,8 +77,10 @@ pub struct NewUser {
     /// 8 to 256 bytes.
     #[schema(min_length = 8, max_length = 256, format = "password")]
     pub password: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do; when absent, the first account becomes the administrator and every other
+    /// a viewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// Body of `PATCH /api/v1/users/{username}` (administrators); absent fields stay.

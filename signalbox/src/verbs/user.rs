@@ -21,9 +21,9 @@ pub(crate) enum UserVerb {
         /// Mail address
         #[arg(long)]
         email: String,
-        /// viewer, operator or administrator
-        #[arg(long, default_value = "viewer", value_parser = role)]
-        role: Role,
+        /// viewer, operator or administrator [default: viewer; the first account: administrator]
+        #[arg(long, value_parser = role)]
+        role: Option<Role>,
         /// Read the password from standard input instead of the terminal
         #[arg(long)]
         password_stdin: bool,

@@ -26,7 +26,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
             let (mark, style) = match incident.state {
                 IncidentState::Pending => ("pending", theme.warn()),
                 IncidentState::Firing => ("FIRING", theme.bad()),
-                IncidentState::Acknowledged => ("known", theme.warn()),
+                IncidentState::Acknowledged => ("acked", theme.warn()),
                 IncidentState::Closed => ("closed", theme.dim()),
             };
             cell(buf, at, (1, 8), 0, mark, style);
@@ -59,7 +59,12 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
             );
             let who = incident.acknowledged_by.as_ref().map_or_else(
                 || severity_word(incident.severity).to_owned(),
-                |who| format!("{}, known by {who}", severity_word(incident.severity)),
+                |who| {
+                    format!(
+                        "{}, acknowledged by {who}",
+                        severity_word(incident.severity)
+                    )
+                },
             );
             cell(buf, at, (84, 40), 0, &who, theme.dim());
         },

@@ -114,10 +114,19 @@ fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         .hello
         .as_ref()
         .map_or("", |hello| hello.version.as_str());
-    let right = format!("{online}{who}{} {version}", state.endpoint);
-    let width = u16::try_from(right.width()).unwrap_or(u16::MAX);
-    if x + width < area.width {
-        put(buf, area, area.width - width, 0, &right, theme.dim());
+    let endpoint = &state.endpoint;
+    // The longest that fits; who is logged in matters most.
+    let right = [
+        format!("{online}{who}{endpoint} {version}"),
+        format!("{online}{who}{endpoint}"),
+        format!("{online}{who}"),
+        online.to_owned(),
+    ]
+    .into_iter()
+    .map(|text| (u16::try_from(text.width()).unwrap_or(u16::MAX), text))
+    .find(|(width, _)| x.saturating_add(*width) < area.width);
+    if let Some((width, text)) = right {
+        put(buf, area, area.width - width, 0, &text, theme.dim());
     }
 }
 

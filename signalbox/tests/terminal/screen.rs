@@ -1,0 +1,166 @@
+//! The program in a real pseudo-terminal, and what a person sees in it.
+
+use std::{
+    io::{Read as _, Write},
+    num::NonZero,
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Instant,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::Parser;
+
+use crate::station::{DEADLINE, Station};
+
+/// A terminal with the program in it.
+pub(crate) struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    parser: Parser,
+    /// Bytes that the program has written.
+    pub(crate) written: usize,
+}
+
+const fn pty_size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn nonzero(n: u16) -> NonZero<u16> {
+    NonZero::new(n).unwrap()
+}
+
+impl Screen {
+    pub(crate) fn open(station: &Station, columns: u16, rows: u16) -> Self {
+        Self::open_with(station, &["--host", &station.host()], columns, rows)
+    }
+
+    pub(crate) fn open_with(station: &Station, args: &[&str], columns: u16, rows: u16) -> Self {
+        let pty = native_pty_system()
+            .openpty(pty_size(columns, rows))
+            .unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_signalbox"));
+        command.args(args);
+        command.env("HOME", station.dir.path());
+        command.env("TERM", "xterm-256color");
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let keys = pty.master.take_writer().unwrap();
+        let (send, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4_096];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                if send.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            master: pty.master,
+            keys,
+            output,
+            parser: Parser::new(nonzero(rows), nonzero(columns), 0),
+            written: 0,
+        }
+    }
+
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        self.master.resize(pty_size(columns, rows)).unwrap();
+        self.parser
+            .screen_mut()
+            .set_size(nonzero(rows), nonzero(columns));
+    }
+
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.parser.screen()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    /// Waits until the screen shows what is wanted.
+    pub(crate) fn until(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let text = self.text();
+            if good(&text) {
+                return text;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("never seen: {what}\n{text}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended before: {what}\n{text}"),
+            }
+        }
+    }
+
+    pub(crate) fn until_text(&mut self, text: &str) -> String {
+        self.until(text, |seen| seen.contains(text))
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.written += bytes.len();
+        self.parser.process(bytes);
+    }
+
+    /// Takes what comes in this time.
+    pub(crate) fn watch(&mut self, time: std::time::Duration) {
+        let end = Instant::now() + time;
+        while let Ok(bytes) = self
+            .output
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            self.take(&bytes);
+        }
+    }
+
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.process_id().unwrap();
+        let status = std::process::Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end and looks at the terminal that it leaves: whether it went well.
+    pub(crate) fn ended(&mut self) -> bool {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("it did not end\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let screen = self.parser.screen();
+        assert!(!screen.alternate_screen(), "left in the alternate screen");
+        assert!(!screen.hide_cursor(), "left without a cursor");
+        assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // It may have ended already; there is nothing more to do either way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
