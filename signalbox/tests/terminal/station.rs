@@ -159,6 +159,10 @@ impl Drop for Station {
     }
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "the station that takes it waits for it"
+)]
 fn serve(dir: &tempfile::TempDir, mqtt: u16) -> (Child, String) {
     let mut child = program()
         .args(["serve", "--port", "0"])
