@@ -1,0 +1,314 @@
+//! A node: what was measured goes out, commands come in.
+
+use heapless::{String, Vec};
+use signalbox_protocol::{
+    limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
+    payload::{Encoding, Name, command::Command, status::Status},
+    topic::{self, TopicName},
+};
+
+use crate::{
+    backoff::Backoff,
+    outbox::Outbox,
+    report::{METRICS_MAX, MetricOptions, Reporter},
+    switches::{Saved, Switches},
+};
+
+/// The status goes out at least this often.
+pub const STATUS_INTERVAL_MS: u64 = 300_000;
+
+/// Smallest buffer for messages: a status or an ack with the longest names, and readings in
+/// smaller parts.
+pub const BUFFER_BYTES_MIN: usize = 1_024;
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// Its name.
+    pub name: Name,
+    /// Firmware version.
+    pub firmware: String<FIRMWARE_BYTES_MAX>,
+    /// What it measures, by position.
+    pub metrics: Vec<MetricOptions, METRICS_MAX>,
+    /// What it switches, by position.
+    pub actuators: Vec<Name, ACTUATORS_MAX>,
+    /// Time between two readings.
+    pub interval_ms: u64,
+    /// A value is reported at least this often.
+    pub heartbeat_ms: u64,
+    /// How messages are written.
+    pub encoding: Encoding,
+}
+
+/// What a message is, for [`Node::acknowledged`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Status.
+    Status,
+    /// Answer to a command.
+    Ack,
+    /// Readings.
+    Telemetry,
+}
+
+/// A message to publish with QoS 1.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it goes.
+    pub topic: TopicName,
+    /// Its bytes.
+    pub payload: &'a [u8],
+    /// Whether the broker keeps it.
+    pub retain: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StatusState {
+    Due,
+    UnderWay { due_again: bool },
+    Sent,
+}
+
+/// A node; `READINGS` fit into its memory while it is offline.
+#[derive(Debug)]
+pub struct Node<const READINGS: usize> {
+    options: NodeOptions,
+    boot: u32,
+    started_ms: u64,
+    connected: bool,
+    next_sample_ms: u64,
+    status: StatusState,
+    status_at_ms: u64,
+    rssi_dbm: Option<i16>,
+    reporter: Reporter,
+    outbox: Outbox<READINGS>,
+    switches: Switches,
+    backoff: Backoff,
+    bad_commands: u32,
+}
+
+impl<const READINGS: usize> Node<READINGS> {
+    /// A node that has just started. `boot` differs from every earlier start's. `saved` is what
+    /// [`Node::saved`] gave before a reset; after a power cut there is none, and all is off.
+    /// `seed` spreads its attempts to connect.
+    #[must_use]
+    pub fn new(
+        options: NodeOptions,
+        boot: u32,
+        saved: Option<&Saved>,
+        seed: u32,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            boot,
+            started_ms: now_ms,
+            connected: false,
+            next_sample_ms: now_ms,
+            status: StatusState::Due,
+            status_at_ms: now_ms,
+            rssi_dbm: None,
+            reporter: Reporter::new(&options.metrics, options.heartbeat_ms),
+            outbox: Outbox::new(),
+            switches: Switches::new(&options.actuators, saved, now_ms),
+            backoff: Backoff::new(seed, now_ms),
+            bad_commands: 0,
+            options,
+        }
+    }
+
+    /// Whether it is time for a reading.
+    #[must_use]
+    pub fn sample_due(&self, now_ms: u64) -> bool {
+        self.next_sample_ms <= now_ms
+    }
+
+    /// Takes a reading, by position of the metric; what could not be measured is `None`.
+    pub fn reading(&mut self, values: &[Option<f32>], now_ms: u64) {
+        let mut all = [None; METRICS_MAX];
+        for (place, value) in all.iter_mut().zip(values) {
+            *place = *value;
+        }
+        if let Some(worth) = self.reporter.worth(all, now_ms) {
+            self.outbox.push(now_ms, worth);
+        }
+        // Kept in step with the start; a long pause is not made up for.
+        let missed = now_ms.saturating_sub(self.next_sample_ms) / self.options.interval_ms.max(1);
+        self.next_sample_ms += (missed + 1) * self.options.interval_ms.max(1);
+    }
+
+    /// Takes a command's payload. What cannot be read is counted: without its id there is no
+    /// answer to it.
+    pub fn command(&mut self, payload: &[u8], now_ms: u64) {
+        match Command::decode(payload) {
+            Ok(command) => self.switches.execute(&command, now_ms),
+            Err(_) => self.bad_commands = self.bad_commands.saturating_add(1),
+        }
+    }
+
+    /// Signal strength for the next status.
+    pub fn set_rssi_dbm(&mut self, rssi_dbm: i16) {
+        self.rssi_dbm = Some(rssi_dbm);
+    }
+
+    /// Switches off what is due.
+    pub fn tick(&mut self, now_ms: u64) {
+        if self.switches.tick(now_ms) {
+            self.need_status();
+        }
+        if self.status == StatusState::Sent && self.status_at_ms + STATUS_INTERVAL_MS <= now_ms {
+            self.status = StatusState::Due;
+        }
+    }
+
+    fn need_status(&mut self) {
+        self.status = match self.status {
+            StatusState::UnderWay { .. } => StatusState::UnderWay { due_again: true },
+            StatusState::Due | StatusState::Sent => StatusState::Due,
+        };
+    }
+
+    /// Whether to connect now: with [`will`] as last will and a subscription to
+    /// [`topic::command`].
+    #[must_use]
+    pub fn connect_due(&self, now_ms: u64) -> bool {
+        !self.connected && self.backoff.at_ms <= now_ms
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        self.status = StatusState::Due;
+        self.backoff.succeeded();
+    }
+
+    /// The connection broke, or could not be made.
+    pub fn disconnected(&mut self, now_ms: u64) {
+        self.connected = false;
+        self.outbox.disconnected();
+        self.switches.disconnected();
+        self.backoff.failed(now_ms);
+    }
+
+    /// When to call [`Node::tick`], [`Node::reading`] or to connect, at the latest.
+    #[must_use]
+    pub fn next_wake_ms(&self) -> u64 {
+        let connect_ms = (!self.connected).then_some(self.backoff.at_ms);
+        let status_ms = self
+            .connected
+            .then_some(self.status_at_ms + STATUS_INTERVAL_MS);
+        [connect_ms, status_ms, self.switches.next_off_ms()]
+            .into_iter()
+            .flatten()
+            .fold(self.next_sample_ms, u64::min)
+    }
+
+    /// Whether [`Node::next_publish`] has something.
+    #[must_use]
+    pub fn publish_ready(&self) -> bool {
+        let status = self.status == StatusState::Due;
+        self.connected && (status || self.switches.ack_ready() || self.outbox.ready())
+    }
+
+    /// The next message to publish, written into the buffer (at least [`BUFFER_BYTES_MIN`]):
+    /// status, acks, readings, in this order. It is under way until [`Node::acknowledged`] or
+    /// [`Node::disconnected`].
+    pub fn next_publish<'a>(&mut self, buffer: &'a mut [u8], now_ms: u64) -> Option<Publish<'a>> {
+        if !self.connected {
+            return None;
+        }
+        let encoding = self.options.encoding;
+        let (kind, len) = if self.status == StatusState::Due {
+            self.status = StatusState::UnderWay { due_again: false };
+            self.status_at_ms = now_ms;
+            let status = self.own_status(now_ms);
+            (Kind::Status, status.encode(encoding, buffer).ok()?)
+        } else if let Some(ack) = self.switches.next_ack(now_ms) {
+            (Kind::Ack, ack.encode(encoding, buffer).ok()?)
+        } else {
+            let metrics = &self.options.metrics;
+            let written = self
+                .outbox
+                .write(self.boot, metrics, encoding, now_ms, buffer);
+            (Kind::Telemetry, written?)
+        };
+        let name = &self.options.name;
+        Some(Publish {
+            kind,
+            topic: match kind {
+                Kind::Status => topic::status(name),
+                Kind::Ack => topic::ack(name),
+                Kind::Telemetry => topic::telemetry(name),
+            },
+            payload: &buffer[..len],
+            retain: kind == Kind::Status,
+        })
+    }
+
+    fn own_status(&self, now_ms: u64) -> Status {
+        let uptime_s = (now_ms - self.started_ms) / 1_000;
+        Status {
+            online: true,
+            boot: Some(self.boot),
+            firmware: Some(self.options.firmware.clone()),
+            actuators: self.switches.states(),
+            uptime_s: Some(u32::try_from(uptime_s).unwrap_or(u32::MAX)),
+            rssi_dbm: self.rssi_dbm,
+        }
+    }
+
+    /// The oldest message of this kind that is under way has its PUBACK.
+    pub fn acknowledged(&mut self, kind: Kind) {
+        match kind {
+            Kind::Status => {
+                self.status = match self.status {
+                    StatusState::UnderWay { due_again: true } | StatusState::Due => {
+                        StatusState::Due
+                    }
+                    StatusState::UnderWay { due_again: false } | StatusState::Sent => {
+                        StatusState::Sent
+                    }
+                };
+            }
+            Kind::Ack => self.switches.ack_acknowledged(),
+            Kind::Telemetry => self.outbox.acknowledged(),
+        }
+    }
+
+    /// Whether the actuator at this position is on.
+    #[must_use]
+    pub fn is_on(&self, actuator: usize) -> bool {
+        self.switches.is_on(actuator)
+    }
+
+    /// Actuators and off-timers, for [`Node::new`] after a reset.
+    #[must_use]
+    pub fn saved(&self, now_ms: u64) -> Saved {
+        self.switches.saved(now_ms)
+    }
+
+    /// Readings that wait for their PUBACK.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Readings that gave way to newer ones because the memory was full.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.outbox.dropped
+    }
+
+    /// Commands that could not be read.
+    #[must_use]
+    pub const fn bad_commands(&self) -> u32 {
+        self.bad_commands
+    }
+}
+
+/// Topic and payload of a node's last will; retained, QoS 1.
+#[must_use]
+pub fn will(name: &Name) -> (TopicName, &'static [u8]) {
+    (topic::status(name), br#"{"online":false}"#)
+}

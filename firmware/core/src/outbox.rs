@@ -1,0 +1,171 @@
+//! Readings that the station has not acknowledged yet. The oldest give way when there is no more
+//! room, and are counted.
+//!
+//! One message is under way at a time. Its number belongs to the readings in it until the PUBACK:
+//! when the connection breaks they go out again under the same number, so that the station can
+//! tell a repetition from something new.
+
+use heapless::{Deque, Vec};
+use signalbox_protocol::payload::{
+    BufferTooSmall, Encoding,
+    telemetry::{SampleRef, SampleTime, TelemetryRef},
+};
+
+use crate::report::{METRICS_MAX, MetricOptions, Values};
+
+/// Readings of one message.
+pub const MESSAGE_SAMPLES_MAX: usize = 32;
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at_ms: u64,
+    values: Values,
+}
+
+/// The readings at the front that have a number.
+#[derive(Debug, Clone, Copy)]
+struct Numbered {
+    seq: u32,
+    readings: usize,
+    under_way: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outbox<const READINGS: usize> {
+    readings: Deque<Reading, READINGS>,
+    numbered: Option<Numbered>,
+    last_seq: u32,
+    /// Readings that gave way to newer ones.
+    pub(crate) dropped: u32,
+}
+
+impl<const READINGS: usize> Outbox<READINGS> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            readings: Deque::new(),
+            numbered: None,
+            last_seq: 0,
+            dropped: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.readings.len()
+    }
+
+    pub(crate) fn push(&mut self, at_ms: u64, values: Values) {
+        if self.readings.is_full() {
+            self.readings.pop_front();
+            self.dropped = self.dropped.saturating_add(1);
+            self.forget_one_numbered();
+        }
+        // Room was made above; without any room at all there is nothing to keep.
+        let _ = self.readings.push_back(Reading { at_ms, values });
+    }
+
+    /// A number whose readings are all gone is not used again.
+    fn forget_one_numbered(&mut self) {
+        if let Some(numbered) = &mut self.numbered {
+            numbered.readings -= 1;
+            if numbered.readings == 0 {
+                self.numbered = None;
+            }
+        }
+    }
+
+    /// Whether a message can go out now.
+    pub(crate) fn ready(&self) -> bool {
+        match self.numbered {
+            Some(numbered) => !numbered.under_way,
+            None => !self.readings.is_empty(),
+        }
+    }
+
+    /// Writes the next message into the buffer and gives its length. When the buffer is too small
+    /// for as many readings, fewer go.
+    pub(crate) fn write(
+        &mut self,
+        boot: u32,
+        metrics: &[MetricOptions],
+        encoding: Encoding,
+        now_ms: u64,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
+        if !self.ready() {
+            return None;
+        }
+        let (seq, mut readings) = match self.numbered {
+            Some(numbered) => (numbered.seq, numbered.readings),
+            None => (
+                self.last_seq + 1,
+                self.readings.len().min(MESSAGE_SAMPLES_MAX),
+            ),
+        };
+        while readings > 0 {
+            if let Ok(len) = self.encode((boot, seq), readings, metrics, encoding, now_ms, buffer) {
+                self.last_seq = seq;
+                self.numbered = Some(Numbered {
+                    seq,
+                    readings,
+                    under_way: true,
+                });
+                return Some(len);
+            }
+            readings /= 2;
+        }
+        None
+    }
+
+    fn encode(
+        &self,
+        (boot, seq): (u32, u32),
+        readings: usize,
+        metrics: &[MetricOptions],
+        encoding: Encoding,
+        now_ms: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        type Measured<'a> = Vec<(&'a str, f32), METRICS_MAX>;
+        let mut values: Vec<(u64, Measured<'_>), MESSAGE_SAMPLES_MAX> = Vec::new();
+        for reading in self.readings.iter().take(readings) {
+            let named = metrics.iter().zip(reading.values);
+            let measured = named
+                .filter_map(|(metric, value)| Some((metric.name.as_str(), value?)))
+                .collect();
+            let age_ms = now_ms.saturating_sub(reading.at_ms);
+            values
+                .push((age_ms, measured))
+                .map_err(|_| BufferTooSmall)?;
+        }
+        let samples: Vec<SampleRef<'_>, MESSAGE_SAMPLES_MAX> = values
+            .iter()
+            .map(|(age_ms, measured)| SampleRef {
+                time: SampleTime::AgeMs(*age_ms),
+                values: measured,
+            })
+            .collect();
+        let message = TelemetryRef {
+            boot,
+            seq,
+            samples: &samples,
+        };
+        message.encode(encoding, buffer)
+    }
+
+    /// The message under way has been acknowledged.
+    pub(crate) fn acknowledged(&mut self) {
+        if let Some(numbered) = self.numbered.filter(|numbered| numbered.under_way) {
+            for _ in 0..numbered.readings {
+                self.readings.pop_front();
+            }
+            self.numbered = None;
+        }
+    }
+
+    /// The connection broke: what was under way goes out again.
+    pub(crate) fn disconnected(&mut self) {
+        if let Some(numbered) = &mut self.numbered {
+            numbered.under_way = false;
+        }
+    }
+}
