@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     context::StationArgs,
     verbs::{
-        commands, config, data, incidents, login, logout, nodes, publish, rules, send, serve,
-        subscribe, terminal, user,
+        commands, config, data, demo, incidents, login, logout, nodes, publish, rules, send, serve,
+        sim, subscribe, terminal, user,
     },
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Show everything at once: a station with simulated nodes, in a folder that goes away
+    Demo(demo::Args),
     /// Run the station without a terminal
     Serve(serve::Args),
     /// Open a session at a station
@@ -51,6 +53,8 @@ enum Verb {
     User(user::UserVerb),
     /// Print, check or find the configuration
     Config(config::Args),
+    /// Run simulated nodes against any broker
+    Sim(sim::Args),
     /// Publish an MQTT message to any broker
     Pub(publish::Args),
     /// Print MQTT messages of any broker
@@ -63,6 +67,8 @@ impl Cli {
             return terminal::run(self.station).await;
         };
         match verb {
+            Verb::Demo(args) => demo::run(args).await,
+            Verb::Sim(args) => sim::run(args).await,
             Verb::Serve(args) => serve::run(args).await,
             Verb::Login(args) => login::run(args).await,
             Verb::Logout(args) => logout::run(args).await,

@@ -1,5 +1,7 @@
 //! Received messages: duplicates, facts about nodes, samples for the store and the rules.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     message::{Message, Outcome},
@@ -141,11 +143,12 @@ impl State {
 
     fn check_series(&mut self, node: &str, samples: &[Sample]) -> Result<(), String> {
         let known = self.newest.entry(node.to_owned()).or_default();
-        let fresh = samples
+        let fresh: BTreeSet<&str> = samples
             .iter()
-            .filter(|s| !known.contains_key(&s.metric))
-            .count();
-        if known.len() + fresh > SERIES_PER_NODE_MAX {
+            .map(|sample| sample.metric.as_str())
+            .filter(|metric| !known.contains_key(*metric))
+            .collect();
+        if known.len() + fresh.len() > SERIES_PER_NODE_MAX {
             return Err(format!(
                 "the node has more than {SERIES_PER_NODE_MAX} metrics"
             ));

@@ -69,7 +69,9 @@ struct Node {
 impl Node {
     async fn connect(station: &Station, name: &str, password: &str) -> Self {
         let mut options = MqttOptions::new(name, "127.0.0.1", station.mqtt.port());
-        options.set_credentials(name, password);
+        options
+            .set_credentials(name, password)
+            .set_max_packet_size(65_536, 65_536);
         let (client, mut connection) = AsyncClient::new(options, 10);
         let (command, commands) = mpsc::channel(10);
         let (ack, mut acks) = mpsc::channel(100);
@@ -161,6 +163,29 @@ async fn from_a_reading_to_a_confirmed_command() {
         node["presence"] == "offline"
     })
     .await;
+    end(station, stop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_brings_its_past_in_full_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (station, stop) = start(config(&dir)).await.unwrap();
+    let mut client = local(&station).await;
+    let made = client
+        .post("/api/v1/nodes", &json!({"name": "kitchen"}))
+        .await;
+    let password = made.json()["password"].as_str().unwrap().to_owned();
+    let mut node = Node::connect(&station, "kitchen", &password).await;
+    let sample = |n: i64| {
+        json!({"ts_ms": 1_700_000_000_000_i64 + n * 1_000,
+            "values": {"temperature": 21.5, "humidity": 40, "soil": n}})
+    };
+    let samples: Vec<Value> = (0..256).map(sample).collect();
+    let body = json!({"boot": 1, "seq": 1, "samples": samples});
+    node.publish("signalbox/kitchen/telemetry", body).await;
+    let path = "/api/v1/data/all?node=kitchen&limit=1000";
+    let all = client.get(path).await.json();
+    assert_eq!(all["samples"].as_array().unwrap().len(), 768);
     end(station, stop).await;
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod commands;
 pub(crate) mod config;
 pub(crate) mod data;
+pub(crate) mod demo;
 pub(crate) mod incidents;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -11,6 +12,7 @@ pub(crate) mod publish;
 pub(crate) mod rules;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod sim;
 pub(crate) mod subscribe;
 pub(crate) mod terminal;
 pub(crate) mod user;

@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// A token that SIGTERM and Ctrl-C cancel; the second Ctrl-C ends the program at once.
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+pub(crate) fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be heard")?;

@@ -32,7 +32,7 @@ impl Columns {
     fn of(width: u16) -> Self {
         let name = (width / 6).clamp(9, 20);
         let metric = (width / 7).clamp(11, 14);
-        let actuators = (width / 5).clamp(8, 26);
+        let actuators = (width / 4).clamp(8, 30);
         let most = u16::try_from(SPARK_COLUMNS_MAX).unwrap_or(u16::MAX);
         let fixed = [1, name, 7, 5, metric, 9, actuators];
         let taken: u16 = fixed.iter().sum::<u16>() + 7;

@@ -1,0 +1,397 @@
+//! One node's connection: the logic of [`signalbox_node`] between rumqttc, the made-up room and
+//! the clock.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rumqttc::{
+    AsyncClient, ConnectionError, Event, Incoming, LastWill, MqttOptions, Outgoing, QoS,
+};
+use signalbox_node::{Kind, Node, NodeOptions, Saved};
+use signalbox_protocol::{limits::MESSAGE_BYTES_MAX, payload::Name, topic};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::{
+    sensors::{Sensors, metrics},
+    sim::{Counters, NodeSetup, Options},
+    world::{Switched, World},
+};
+
+/// Readings that a simulated node keeps while it is offline.
+const READINGS: usize = 256;
+/// Packets between a node and its connection.
+const QUEUE_MAX: usize = 32;
+/// A connection that says nothing for this long is dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Shortest step of a node while its connection is being made.
+const CONNECTING_STEP: Duration = Duration::from_millis(10);
+/// Longest wait for the broker when leaving.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What may happen to a node.
+#[derive(Debug)]
+pub(crate) enum Plug {
+    CutNetwork(Duration),
+    Reset,
+    CutPower,
+}
+
+/// Why a connection ended.
+enum Ended {
+    /// By itself; connect again when the node says so.
+    Lost,
+    Plug(Plug),
+    Stop,
+}
+
+struct Connection {
+    client: AsyncClient,
+    events: mpsc::Receiver<Result<Event, ConnectionError>>,
+    task: JoinHandle<()>,
+    /// Kinds of messages handed over, in order, without a packet id yet.
+    handed_over: VecDeque<Kind>,
+    /// Messages under way by packet id.
+    under_way: HashMap<u16, Kind>,
+}
+
+impl Connection {
+    /// Begins to connect. The connection is polled by a task of its own, because a poll that is
+    /// broken off could lose what it has read.
+    fn open(options: &Options, setup: &NodeSetup, name: &Name) -> Self {
+        let broker = &options.broker;
+        let mut mqtt = MqttOptions::new(&setup.name, &broker.host, broker.port);
+        let (will_topic, will) = signalbox_node::will(name);
+        mqtt.set_keep_alive(KEEP_ALIVE)
+            .set_last_will(LastWill::new(
+                will_topic.as_str(),
+                will,
+                QoS::AtLeastOnce,
+                true,
+            ))
+            .set_max_packet_size(MESSAGE_BYTES_MAX * 4, MESSAGE_BYTES_MAX * 4);
+        if let Some((username, password)) = &setup.login {
+            mqtt.set_credentials(username, password);
+        }
+        let (client, mut connection) = AsyncClient::new(mqtt, QUEUE_MAX);
+        let (send, events) = mpsc::channel(QUEUE_MAX);
+        let task = tokio::spawn(async move {
+            loop {
+                let event = connection.poll().await;
+                let failed = event.is_err();
+                if send.send(event).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self {
+            client,
+            events,
+            task,
+            handed_over: VecDeque::new(),
+            under_way: HashMap::new(),
+        }
+    }
+
+    async fn say_goodbye(mut self) {
+        let goodbye = async {
+            if self.client.disconnect().await.is_ok() {
+                while let Some(Ok(event)) = self.events.recv().await {
+                    if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+                        return;
+                    }
+                }
+            }
+        };
+        // A broker that does not listen learns of it from the closed socket.
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Simulated {
+    setup: NodeSetup,
+    name: Name,
+    options: Options,
+    counters: Arc<Counters>,
+    node: Node<READINGS>,
+    sensors: Sensors,
+    world: World,
+    begin: Instant,
+    stepped_ms: u64,
+    dropped: u32,
+}
+
+/// Runs one node until its plugs' sender is gone.
+pub(crate) async fn run(
+    setup: NodeSetup,
+    options: Options,
+    counters: Arc<Counters>,
+    mut plugs: mpsc::Receiver<Plug>,
+    wait: Duration,
+) {
+    sleep(wait).await;
+    let begin = Instant::now();
+    let name = Name::try_from(setup.name.as_str()).unwrap_or_default();
+    let mut simulated = Simulated {
+        node: begin_node(&setup, &options, &name, None, 0),
+        sensors: Sensors::new(setup.seed),
+        world: setup.world,
+        setup,
+        name,
+        options,
+        counters,
+        begin,
+        stepped_ms: 0,
+        dropped: 0,
+    };
+    loop {
+        let ended = simulated.offline(&mut plugs, None).await;
+        let ended = match ended {
+            Ended::Lost => simulated.online(&mut plugs).await,
+            ended => ended,
+        };
+        match ended {
+            Ended::Lost => {}
+            Ended::Stop => return,
+            Ended::Plug(Plug::CutNetwork(time)) => {
+                let until = Instant::now() + time;
+                if matches!(
+                    simulated.offline(&mut plugs, Some(until)).await,
+                    Ended::Stop
+                ) {
+                    return;
+                }
+            }
+            Ended::Plug(Plug::Reset) => {
+                let saved = simulated.node.saved(simulated.now_ms());
+                simulated.restart(Some(&saved));
+            }
+            Ended::Plug(Plug::CutPower) => simulated.restart(None),
+        }
+    }
+}
+
+fn begin_node(
+    setup: &NodeSetup,
+    options: &Options,
+    name: &Name,
+    saved: Option<&Saved>,
+    now_ms: u64,
+) -> Node<READINGS> {
+    let whole_ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let named = |text: &String| Name::try_from(text.as_str()).unwrap_or_default();
+    let node = NodeOptions {
+        name: name.clone(),
+        firmware: concat!("sim-", env!("CARGO_PKG_VERSION"))
+            .try_into()
+            .unwrap_or_default(),
+        metrics: metrics().into_iter().collect(),
+        actuators: setup.actuators.iter().map(named).collect(),
+        interval_ms: whole_ms(options.interval),
+        heartbeat_ms: whole_ms(options.heartbeat),
+        encoding: options.encoding,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+    let seed = rand::random::<u32>() ^ setup.seed as u32;
+    Node::new(node, rand::random(), saved, seed, now_ms)
+}
+
+impl Simulated {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn restart(&mut self, saved: Option<&Saved>) {
+        let now_ms = self.now_ms();
+        self.node = begin_node(&self.setup, &self.options, &self.name, saved, now_ms);
+        self.dropped = 0;
+    }
+
+    /// Measures and switches until it is time to connect (or until a time), or something else
+    /// happens.
+    async fn offline(&mut self, plugs: &mut mpsc::Receiver<Plug>, until: Option<Instant>) -> Ended {
+        loop {
+            self.turn();
+            let done = match until {
+                None => self.node.connect_due(self.now_ms()),
+                Some(until) => until <= Instant::now(),
+            };
+            if done {
+                return Ended::Lost;
+            }
+            // At least a millisecond on: what is due to connect does not count while the network
+            // is cut.
+            let next = self.wake().max(Instant::now() + Duration::from_millis(1));
+            tokio::select! {
+                () = sleep_until(until.map_or(next, |until| until.min(next))) => {}
+                plug = plugs.recv() => return plug.map_or(Ended::Stop, Ended::Plug),
+            }
+        }
+    }
+
+    /// One connection, to its end.
+    async fn online(&mut self, plugs: &mut mpsc::Receiver<Plug>) -> Ended {
+        let mut connection = Connection::open(&self.options, &self.setup, &self.name);
+        let mut welcome = false;
+        let ended = loop {
+            tokio::select! {
+                event = connection.events.recv() => match event {
+                    Some(Ok(event)) => {
+                        welcome |= self.take(&event, &mut connection);
+                    }
+                    Some(Err(error)) => {
+                        self.note(&error);
+                        break Ended::Lost;
+                    }
+                    None => break Ended::Lost,
+                },
+                () = sleep_until(self.wake_online(welcome)) => {}
+                plug = plugs.recv() => break plug.map_or(Ended::Stop, Ended::Plug),
+            }
+            self.turn();
+            self.publish(&mut connection);
+        };
+        if welcome {
+            self.counters.online.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.node.disconnected(self.now_ms());
+        if matches!(ended, Ended::Stop) && welcome {
+            connection.say_goodbye().await;
+        }
+        ended
+    }
+
+    /// Takes an event; true when it is the broker's welcome.
+    fn take(&mut self, event: &Event, connection: &mut Connection) -> bool {
+        match event {
+            Event::Incoming(Incoming::ConnAck(_)) => {
+                let topic = topic::command(&self.name);
+                // The queue of a new connection is empty.
+                let asked = connection
+                    .client
+                    .try_subscribe(topic.as_str(), QoS::AtLeastOnce);
+                if let Err(error) = asked {
+                    tracing::error!(node = self.setup.name, %error, "no subscription");
+                }
+                self.node.connected();
+                self.counters.connects.fetch_add(1, Ordering::Relaxed);
+                self.counters.online.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
+            Event::Incoming(Incoming::Publish(message)) => {
+                self.counters.commands.fetch_add(1, Ordering::Relaxed);
+                self.node.command(&message.payload, self.now_ms());
+            }
+            Event::Outgoing(Outgoing::Publish(id)) => {
+                if let Some(kind) = connection.handed_over.pop_front() {
+                    connection.under_way.insert(*id, kind);
+                }
+            }
+            Event::Incoming(Incoming::PubAck(ack)) => {
+                if let Some(kind) = connection.under_way.remove(&ack.pkid) {
+                    self.counters.acknowledged.fetch_add(1, Ordering::Relaxed);
+                    self.node.acknowledged(kind);
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Hands over what the node has to say.
+    fn publish(&mut self, connection: &mut Connection) {
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
+        while connection.handed_over.len() < QUEUE_MAX / 2
+            && let Some(message) = self.node.next_publish(&mut buffer, self.now_ms())
+        {
+            let handed_over = connection.client.try_publish(
+                message.topic.as_str(),
+                QoS::AtLeastOnce,
+                message.retain,
+                message.payload,
+            );
+            match handed_over {
+                Ok(()) => {
+                    connection.handed_over.push_back(message.kind);
+                    self.counters.published.fetch_add(1, Ordering::Relaxed);
+                }
+                // The connection is about to end; the message goes out with the next one.
+                Err(error) => {
+                    tracing::debug!(node = self.setup.name, %error, "not handed over");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets the world go on, measures when it is time, and switches off what is due.
+    fn turn(&mut self) {
+        let now_ms = self.now_ms();
+        self.node.tick(now_ms);
+        if !self.node.sample_due(now_ms) {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an hour has few milliseconds")]
+        let step_s = (now_ms - self.stepped_ms) as f64 / 1_000.0;
+        let switched = self.switched();
+        self.world
+            .step(switched, unix_s(), step_s * self.options.speed);
+        self.stepped_ms = now_ms;
+        let values = self.sensors.read(&self.world);
+        self.node.reading(&values, now_ms);
+        let dropped = self.node.dropped();
+        let more = u64::from(dropped - self.dropped);
+        self.counters.dropped.fetch_add(more, Ordering::Relaxed);
+        self.dropped = dropped;
+    }
+
+    fn switched(&self) -> Switched {
+        let is_on = |name: &str| {
+            let found = self.setup.actuators.iter().position(|known| known == name);
+            found.is_some_and(|at| self.node.is_on(at))
+        };
+        Switched {
+            lamp: is_on("lamp"),
+            pump: is_on("pump"),
+        }
+    }
+
+    /// While the connection is being made the node wants to connect at once, and at once again.
+    fn wake_online(&self, welcome: bool) -> Instant {
+        let wake = self.wake();
+        if welcome {
+            return wake;
+        }
+        wake.max(Instant::now() + CONNECTING_STEP)
+    }
+
+    fn wake(&self) -> Instant {
+        self.begin + Duration::from_millis(self.node.next_wake_ms())
+    }
+
+    fn note(&self, error: &ConnectionError) {
+        tracing::debug!(node = self.setup.name, %error, "connection lost");
+        if let Ok(mut last) = self.counters.last_error.lock() {
+            *last = Some(format!("{}: {error}", self.setup.name));
+        }
+    }
+}
+
+/// Seconds since 1970, for the time of day in the made-up world.
+fn unix_s() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
+}

@@ -1,0 +1,175 @@
+//! `signalbox demo`: a whole station in this process, with simulated nodes, in a folder that goes
+//! away with it.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use chrono::Utc;
+use signalbox_backend::{
+    clock::SystemClock,
+    config::Config,
+    run::{Listeners, Station},
+};
+use signalbox_protocol::api::{
+    node::{NewNode, NodeCredentials},
+    rule::{NewRule, Rule, Rules},
+};
+use signalbox_sim::{Broker, NodeSetup, Options, Sim, publish_past};
+use signalbox_tui::client::{Client, Endpoint};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    serve::stop_on_signals,
+    terminal::{need_terminal, show},
+};
+use crate::log;
+
+/// Names of the first nodes; more are numbered.
+const NAMES: [&str; 3] = ["greenhouse", "kitchen", "cellar"];
+/// The made-up past.
+const PAST_H: i64 = 6;
+/// Between two readings of the past.
+const PAST_STEP_S: u32 = 10;
+/// Rooms warm and cool this many times faster than in reality, so that one sees it.
+const SPEED: f64 = 30.0;
+/// Time between two readings.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Most nodes.
+const NODES_MAX: u32 = 1_000;
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Number of simulated nodes
+    #[arg(long, short, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    nodes: u32,
+    /// No terminal: print how to reach the station, and run until Ctrl-C
+    #[arg(long)]
+    headless: bool,
+    /// Keep everything in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if !args.headless {
+        need_terminal("`signalbox demo --headless` runs without one")?;
+    }
+    let (folder, _goes_away) = match args.keep {
+        Some(folder) => (folder, None),
+        None => {
+            let made = tempfile::Builder::new().prefix("signalbox-demo-").tempdir();
+            let made = made.context("no temporary folder can be made")?;
+            (made.path().to_owned(), Some(made))
+        }
+    };
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
+    let folder = std::path::absolute(&folder)?;
+    let mut config = Config::default();
+    config.store.data_dir = Some(folder.clone());
+    config.api.port = 0;
+    config.mqtt.listen = ([127, 0, 0, 1], 0).into();
+    // The terminal has the screen.
+    config.log.file = Some(folder.join("signalbox.log"));
+    log::start(&config.log)?;
+
+    let told = stop_on_signals()?;
+    let stop = CancellationToken::new();
+    let listeners = Listeners::bind(&config).await?;
+    let station = Station::start(config, listeners, Arc::new(SystemClock), stop.clone()).await?;
+    let endpoint = Endpoint::Unix(station.socket.clone());
+    let sim = tokio::select! {
+        sim = fill(&station, &endpoint, args.nodes) => sim,
+        () = told.cancelled() => Err(anyhow::anyhow!("stopped while it began")),
+    };
+    let sim = match sim {
+        Ok(sim) => sim,
+        Err(error) => {
+            stop.cancel();
+            station.join().await?;
+            return Err(error);
+        }
+    };
+    let shown = if args.headless {
+        tell(&station);
+        told.cancelled().await;
+        Ok(())
+    } else {
+        show(endpoint, None).await
+    };
+    sim.stop().await?;
+    stop.cancel();
+    station.join().await?;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Makes logins, a past, nodes and a rule. In a kept folder the past and the rule are there
+/// already the second time.
+async fn fill(station: &Station, endpoint: &Endpoint, nodes: u32) -> anyhow::Result<Sim> {
+    let client = Client::new(endpoint.clone(), None);
+    let options = Options {
+        interval: INTERVAL,
+        speed: SPEED,
+        ..Options::new(Broker {
+            host: station.mqtt.ip().to_string(),
+            port: station.mqtt.port(),
+        })
+    };
+    let rules: Rules = client.get("/api/v1/rules", &()).await?;
+    let fresh = rules.rules.is_empty();
+    let mut setups = Vec::new();
+    for at in 0..nodes {
+        eprint!("\rmaking nodes and their past: {} of {nodes}", at + 1);
+        let mut setup = node(&client, at).await?;
+        if fresh {
+            let now_s = Utc::now().timestamp();
+            let past = (now_s - PAST_H * 3_600, now_s);
+            publish_past(&options, &mut setup, past, PAST_STEP_S).await?;
+        }
+        setups.push(setup);
+    }
+    eprintln!();
+    let sim = Sim::start(&options, setups)?;
+    if fresh {
+        let _: Rule = client.post("/api/v1/rules", &thermostat()?).await?;
+    }
+    Ok(sim)
+}
+
+async fn node(client: &Client, at: u32) -> anyhow::Result<NodeSetup> {
+    let known = usize::try_from(at).ok().and_then(|at| NAMES.get(at));
+    let name = known.map_or_else(|| format!("room-{}", at + 1), |name| (*name).to_owned());
+    let new = NewNode { name };
+    let login: NodeCredentials = client.post("/api/v1/nodes?replace=true", &new).await?;
+    let mut setup = NodeSetup::new(&login.name, Some(login.password), at.into());
+    if at > 0 {
+        // A lamp and a pump are in the greenhouse alone.
+        setup.actuators.truncate(1);
+    }
+    Ok(setup)
+}
+
+/// Keeps the greenhouse warm: a loop that closes while one looks.
+fn thermostat() -> anyhow::Result<NewRule> {
+    Ok(serde_json::from_value(serde_json::json!({
+        "name": "greenhouse is cold: lamp",
+        "node": NAMES[0],
+        "metric": "temperature",
+        "op": "<",
+        "value": 22,
+        "hysteresis": 2,
+        "severity": "info",
+        "command": {"actuator": "lamp", "action": "on"},
+        "clear_command": {"actuator": "lamp", "action": "off"},
+    }))?)
+}
+
+fn tell(station: &Station) {
+    let socket = station.socket.display();
+    println!("API       http://{}/", station.http);
+    println!("MQTT      mqtt://{}", station.mqtt);
+    println!("terminal  signalbox --host unix://{socket}");
+    println!("nodes     signalbox nodes --host unix://{socket}");
+    println!("\nCtrl-C ends it.");
+}
