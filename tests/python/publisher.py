@@ -1,0 +1,125 @@
+"""Publishes numbered readings as fast as it can, by paho-mqtt, and keeps account of what was
+acknowledged. It survives any number of broker restarts and sends what was not acknowledged again,
+in order, before anything new: so the protocol wants it.
+
+publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N]
+
+Orders: stop (no new numbers; ends when all are acknowledged).
+Events: acked {n} now and then, done {published, acked}: `acked` is a list of [first, last].
+"""
+
+import argparse
+import json
+import queue
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+import lines
+
+RETRY_S = 0.15
+TOLD_EVERY = 200
+# A fixed past, so that a sample's time tells its number: one a millisecond.
+TIME_0_MS = 1_767_225_600_000
+
+
+class Publisher:
+    def __init__(self, args):
+        self.args = args
+        self.open = threading.Event()
+        self.stopping = threading.Event()
+        self.answered = queue.SimpleQueue()
+        self.pending = {}
+        self.acked = []
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=args.name)
+        self.client.username_pw_set(args.name, args.password)
+        self.client.max_inflight_messages_set(args.window)
+        self.client.on_connect = self.connected
+        self.client.on_disconnect = lambda *_: self.open.clear()
+        self.client.on_publish = lambda _c, _d, mid, *_: self.answered.put(mid)
+
+    def connected(self, _client, _data, _flags, reason, _properties):
+        if not reason.is_failure:
+            self.open.set()
+
+    def serve(self):
+        while True:
+            try:
+                self.client.connect(self.args.host, self.args.port, keepalive=10)
+                self.client.loop_forever(retry_first_connection=False)
+            except OSError:
+                pass
+            # What is open now must be sent again before anything new.
+            self.open.clear()
+            time.sleep(RETRY_S)
+
+    def collect(self, wait_s=None):
+        """Takes note of acknowledgements; waits for one if told so."""
+        try:
+            mid = self.answered.get(timeout=wait_s) if wait_s else self.answered.get_nowait()
+            while True:
+                seq = self.pending.pop(mid, None)
+                if seq is not None:
+                    self.note(seq)
+                mid = self.answered.get_nowait()
+        except queue.Empty:
+            pass
+
+    def note(self, seq):
+        if self.acked and self.acked[-1][1] + 1 == seq:
+            self.acked[-1][1] = seq
+        else:
+            self.acked.append([seq, seq])
+        if seq % TOLD_EVERY == 0:
+            lines.event("acked", n=seq)
+
+    def wait_until_open(self):
+        """Connected, and everything from before is acknowledged."""
+        while not self.stopping.is_set():
+            if self.open.is_set() and not self.pending:
+                return
+            self.collect(0.05)
+
+    def run(self):
+        seq = 0
+        while not self.stopping.is_set():
+            self.wait_until_open()
+            while self.open.is_set() and not self.stopping.is_set():
+                if self.args.limit and seq == self.args.limit:
+                    self.stopping.set()
+                    break
+                if len(self.pending) >= self.args.window:
+                    self.collect(0.05)
+                    continue
+                seq += 1
+                body = {
+                    "boot": 1,
+                    "seq": seq,
+                    "samples": [{"ts_ms": TIME_0_MS + seq, "values": {"n": seq}}],
+                }
+                topic = f"signalbox/{self.args.name}/telemetry"
+                self.pending[self.client.publish(topic, json.dumps(body), 1).mid] = seq
+                self.collect()
+        while self.pending:
+            self.collect(0.05)
+        lines.event("done", published=seq, acked=self.acked)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("name")
+    parser.add_argument("password")
+    parser.add_argument("--window", type=int, default=100)
+    parser.add_argument("--limit", type=int, default=0)
+    publisher = Publisher(parser.parse_args())
+    threading.Thread(target=publisher.serve, daemon=True).start()
+    threading.Thread(target=publisher.run, daemon=True).start()
+    for order in lines.orders():
+        assert order["do"] == "stop"
+        publisher.stopping.set()
+
+
+main()

@@ -1,0 +1,11 @@
+//! What every test uses: a daemon, the programs of others, and waiting.
+
+mod program;
+mod script;
+mod station;
+mod wait;
+
+pub(crate) use program::{Ended, full, run, tool};
+pub(crate) use script::Script;
+pub(crate) use station::{Reply, Setup, Station};
+pub(crate) use wait::{DEADLINE, eventually, never_within};
