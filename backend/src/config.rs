@@ -181,6 +181,10 @@ pub struct MailConfig {
     /// Protection of the connection.
     #[serde(default)]
     pub tls: MailTls,
+    /// PEM file with certificates that are believed beside the well-known authorities, for a
+    /// mail server of one's own.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// Login name.
     #[serde(default)]
     pub username: Option<String>,
@@ -211,6 +215,7 @@ impl std::fmt::Debug for MailConfig {
             .field("host", &self.host)
             .field("port", &self.port)
             .field("tls", &self.tls)
+            .field("ca_file", &self.ca_file)
             .field("username", &self.username)
             .field("from", &self.from)
             .finish_non_exhaustive()

@@ -2,10 +2,11 @@
 promises), with paho-mqtt and nothing of this repository: who understands this one understands
 the protocol.
 
-node.py HOST PORT NAME PASSWORD [--mqtt 311|5] [--boot N]
+node.py HOST PORT NAME PASSWORD [--mqtt 311|5] [--boot N] [--led on|off]
 
-Orders: reading {values, age_ms?}; silence and speak (answers to commands); off (cut the line
-without a word), on (come back, memory intact); leave (say goodbye, end).
+Orders: reading {values, age_ms?}; silence and speak (answers to commands); refuse (say no to
+commands from now on); off (cut the line without a word), on (come back, memory intact); leave
+(say goodbye and stay away).
 Events: connected {rc}, subscribed, command {body, retain}, switched {actuator, state, at_ms},
 acked {seq}, answered {id, result}, lost.
 """
@@ -29,16 +30,20 @@ class Node:
         self.boot = args.boot
         self.seq = 0
         self.began = time.monotonic()
-        self.actuators = {"led": "off", "pump": "off"}
+        self.actuators = {"led": args.led, "pump": "off"}
         self.timers = {}
         self.executed = {}
         self.silent = False
+        self.refusing = False
         self.lock = threading.RLock()
         self.wanted = threading.Event()
         self.numbers = {}
         version = mqtt.MQTTv5 if args.mqtt == "5" else mqtt.MQTTv311
         self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=args.name, protocol=version
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=args.name,
+            protocol=version,
+            reconnect_on_failure=False,
         )
         self.client.username_pw_set(args.name, args.password)
         self.client.will_set(self.topic + "status", '{"online":false}', qos=1, retain=True)
@@ -103,8 +108,8 @@ class Node:
                 left = self.timers[name][1] - time.monotonic()
                 answer["off_in_ms"] = max(0, int(left * 1000))
             return answer
-        if name not in self.actuators:
-            return answer | {"result": "refused", "reason": f"no actuator {name}"}
+        if self.refusing or name not in self.actuators:
+            return answer | {"result": "refused", "reason": "the tank is empty"}
         self.executed[body["id"]] = True
         if action == "toggle":
             action = "off" if self.actuators[name] == "on" else "on"
@@ -172,6 +177,7 @@ def main():
     parser.add_argument("password")
     parser.add_argument("--mqtt", choices=["311", "5"], default="311")
     parser.add_argument("--boot", type=int, default=1)
+    parser.add_argument("--led", choices=["on", "off"], default="off")
     node = Node(parser.parse_args())
     node.wanted.set()
     threading.Thread(target=node.serve, daemon=True).start()
@@ -183,6 +189,8 @@ def main():
                 node.silent = True
             case "speak":
                 node.silent = False
+            case "refuse":
+                node.refusing = True
             case "off":
                 node.cut()
             case "on":

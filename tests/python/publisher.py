@@ -32,7 +32,9 @@ class Publisher:
         self.answered = queue.SimpleQueue()
         self.pending = {}
         self.acked = []
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=args.name)
+        self.client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=args.name, reconnect_on_failure=False
+        )
         self.client.username_pw_set(args.name, args.password)
         self.client.max_inflight_messages_set(args.window)
         self.client.on_connect = self.connected

@@ -1,7 +1,10 @@
 //! Letters over SMTP, by lettre: TLS from the start, STARTTLS (required, never optional), or
 //! plain text. Fed by [`super::outbox`].
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use lettre::{
@@ -13,7 +16,7 @@ use lettre::{
     transport::smtp::{
         self,
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
     },
 };
 
@@ -50,6 +53,14 @@ pub enum MailConfigError {
         /// Why not.
         reason: String,
     },
+    /// The file with one's own certificates is of no use.
+    #[error("`mail.ca_file` is `{path}`, which {problem}")]
+    CaFile {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 /// Sends letters to one server.
@@ -70,8 +81,13 @@ impl SmtpMailer {
             from: config.from.clone(),
         })?;
         let host = config.host.clone();
+        let own = config.ca_file.as_deref().map(certificates).transpose()?;
         let tls = || {
-            TlsParameters::new(host.clone()).map_err(|error| MailConfigError::Host {
+            let mut parameters = TlsParameters::builder(host.clone());
+            if let Some(own) = own {
+                parameters = parameters.add_root_certificate(own);
+            }
+            parameters.build().map_err(|error| MailConfigError::Host {
                 host: host.clone(),
                 reason: error.to_string(),
             })
@@ -127,6 +143,22 @@ impl SmtpMailer {
             .body(letter.body.clone())
             .map_err(|error| refused(&error))
     }
+}
+
+/// All certificates of a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Certificate, MailConfigError> {
+    let wrong = |problem: String| MailConfigError::CaFile {
+        path: path.to_owned(),
+        problem,
+    };
+    let pem =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    // Without any, lettre would take the file and believe nobody more.
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(wrong("has no certificate in PEM".to_owned()));
+    }
+    Certificate::from_pem(pem.as_bytes())
+        .map_err(|error| wrong(format!("cannot be used: {}", chain(&error))))
 }
 
 #[async_trait]
@@ -187,6 +219,7 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             port: Some(port),
             tls: MailTls::None,
+            ca_file: None,
             username: None,
             password: None,
             from: "Station <station@example.org>".to_owned(),
@@ -297,6 +330,20 @@ mod tests {
         let mut bad = letter("x");
         bad.to = "a@b.c\r\nBcc: eve@example.org".to_owned();
         assert!(matches!(mailer.message(&bad), Err(SendError::Refused(_))));
+    }
+
+    #[test]
+    fn a_file_of_certificates_is_looked_at_before_the_first_mail() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let mut config = config(25);
+        config.ca_file = Some(path.clone());
+        let problem = || SmtpMailer::new(&config).unwrap_err().to_string();
+        assert!(problem().contains("ca.pem") && problem().contains("cannot be read"));
+        std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+        assert!(problem().contains("no certificate"), "{}", problem());
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n!\n").unwrap();
+        assert!(problem().contains("cannot be used"), "{}", problem());
     }
 
     #[test]

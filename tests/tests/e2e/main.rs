@@ -4,5 +4,7 @@
 #![cfg(feature = "e2e")]
 
 mod broker;
+mod commands;
 mod durability;
 mod helper;
+mod mail;

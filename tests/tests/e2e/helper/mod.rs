@@ -8,4 +8,4 @@ mod wait;
 pub(crate) use program::{Ended, full, run, tool};
 pub(crate) use script::Script;
 pub(crate) use station::{Reply, Setup, Station};
-pub(crate) use wait::{DEADLINE, eventually, never_within};
+pub(crate) use wait::{DEADLINE, eventually, look_for, never_within};

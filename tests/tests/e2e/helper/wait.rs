@@ -12,15 +12,16 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Looks until there is something.
 pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    looked(DEADLINE, look).unwrap_or_else(|| panic!("not within {DEADLINE:?}: {what}"))
+    look_for(DEADLINE, look).unwrap_or_else(|| panic!("not within {DEADLINE:?}: {what}"))
 }
 
 /// Looks for as long as it takes to believe that there will be nothing.
 pub(crate) fn never_within<T>(time: Duration, what: &str, look: impl FnMut() -> Option<T>) {
-    assert!(looked(time, look).is_none(), "{what}");
+    assert!(look_for(time, look).is_none(), "{what}");
 }
 
-fn looked<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks for at most this long.
+pub(crate) fn look_for<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let until = Instant::now() + time;
     loop {
         if let Some(found) = look() {
