@@ -4,12 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    context::StationArgs,
-    verbs::{
-        commands, config, data, demo, incidents, login, logout, nodes, publish, rules, send, serve,
-        sim, subscribe, terminal, user,
-    },
+use crate::verbs::{
+    commands, config, data, demo, incidents, login, logout, nodes, publish, rules, send, serve,
+    sim, subscribe, terminal, user,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -18,7 +15,7 @@ use crate::{
 #[command(version, about, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    station: StationArgs,
+    terminal: terminal::Args,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -64,7 +61,7 @@ enum Verb {
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Some(verb) = self.verb else {
-            return terminal::run(self.station).await;
+            return terminal::run(self.terminal).await;
         };
         match verb {
             Verb::Demo(args) => demo::run(args).await,

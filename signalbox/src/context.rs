@@ -39,6 +39,15 @@ pub(crate) struct StationArgs {
 }
 
 impl StationArgs {
+    /// As if given to a verb.
+    pub(crate) const fn new(host: Option<Endpoint>, token: Option<String>) -> Self {
+        Self {
+            host,
+            token,
+            json: false,
+        }
+    }
+
     /// Where the station is.
     pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
         if let Some(endpoint) = &self.host {

@@ -6,7 +6,19 @@ use signalbox_tui::{Options, client::Endpoint};
 
 use crate::context::{StationArgs, keep_token};
 
-pub(crate) async fn run(station: StationArgs) -> anyhow::Result<ExitCode> {
+/// Arguments of the terminal. Not those of the verbs: these stand before none.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The station: unix://PATH or tcp://HOST:PORT [default: the local socket]
+    #[arg(long, env = "SIGNALBOX_HOST", value_name = "ADDRESS")]
+    host: Option<Endpoint>,
+    /// Token of a session [default: the one that `signalbox login` keeps]
+    #[arg(long, env = "SIGNALBOX_TOKEN", hide_env_values = true, hide = true)]
+    token: Option<String>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let station = StationArgs::new(args.host, args.token);
     need_terminal("the verbs of `signalbox help` work without one")?;
     let endpoint = station.endpoint()?;
     let token = station.token(&endpoint)?;
