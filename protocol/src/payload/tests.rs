@@ -308,3 +308,34 @@ proptest! {
         }
     }
 }
+
+/// The page for people who write a node shows the very bytes.
+#[test]
+fn the_documentation_shows_the_golden_bytes() {
+    let page: String = include_str!("../../../docs/protocol.md")
+        .split_whitespace()
+        .collect();
+    for (json, protobuf) in [
+        (
+            &include_bytes!("../golden/telemetry-v1.json")[..],
+            &include_bytes!("../golden/telemetry-v1.pb")[..],
+        ),
+        (
+            include_bytes!("../golden/status-v1.json"),
+            include_bytes!("../golden/status-v1.pb"),
+        ),
+        (
+            include_bytes!("../golden/command-v1.json"),
+            include_bytes!("../golden/command-v1.pb"),
+        ),
+        (
+            include_bytes!("../golden/ack-v1.json"),
+            include_bytes!("../golden/ack-v1.pb"),
+        ),
+    ] {
+        let json = core::str::from_utf8(json).unwrap().trim_end();
+        assert!(page.contains(json), "{json}");
+        let hex: String = protobuf.iter().map(|b| alloc::format!("{b:02x}")).collect();
+        assert!(page.contains(&hex), "{hex}");
+    }
+}
