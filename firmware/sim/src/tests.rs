@@ -1,5 +1,5 @@
-//! The made-up world behaves as it says. The connection is tested against the real broker, in
-//! `backend`.
+//! The made-up world behaves as it says. The connections are tested against the whole station, in
+//! `signalbox/tests/simulated.rs`.
 
 use crate::{
     Broker, NodeSetup, Options, Sim,
