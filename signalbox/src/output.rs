@@ -85,13 +85,25 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 
 /// Prints an error with its causes and what to do next.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
-    let mut text = format!("error: {error:#}");
+    let mut text = format!("error: {}", chain(error));
     if let Some(hint) = hint(error) {
         text.push_str("\nhint: ");
         text.push_str(&hint);
     }
     eprintln!("{text}");
     ExitCode::FAILURE
+}
+
+/// The error with its causes, without one that the error before it has repeated already.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
@@ -113,6 +125,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("refused")
+            .context("broker: refused")
+            .context("the broker cannot be used");
+        assert_eq!(chain(&error), "the broker cannot be used: broker: refused");
+    }
 
     #[test]
     fn words_are_those_of_the_api() {

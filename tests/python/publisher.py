@@ -2,7 +2,7 @@
 acknowledged. It survives any number of broker restarts and sends what was not acknowledged again,
 in order, before anything new: so the protocol wants it.
 
-publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N]
+publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N] [--samples N]
 
 Orders: stop (no new numbers; ends when all are acknowledged).
 Events: acked {n} now and then, done {published, acked}: `acked` is a list of [first, last].
@@ -83,6 +83,13 @@ class Publisher:
                 return
             self.collect(0.05)
 
+    def body(self, seq):
+        """With one sample a message, message and sample have the same number."""
+        many = self.args.samples
+        numbers = range((seq - 1) * many + 1, seq * many + 1)
+        samples = [{"ts_ms": TIME_0_MS + n, "values": {"n": n}} for n in numbers]
+        return json.dumps({"boot": 1, "seq": seq, "samples": samples})
+
     def run(self):
         seq = 0
         while not self.stopping.is_set():
@@ -95,13 +102,8 @@ class Publisher:
                     self.collect(0.05)
                     continue
                 seq += 1
-                body = {
-                    "boot": 1,
-                    "seq": seq,
-                    "samples": [{"ts_ms": TIME_0_MS + seq, "values": {"n": seq}}],
-                }
                 topic = f"signalbox/{self.args.name}/telemetry"
-                self.pending[self.client.publish(topic, json.dumps(body), 1).mid] = seq
+                self.pending[self.client.publish(topic, self.body(seq), 1).mid] = seq
                 self.collect()
         while self.pending:
             self.collect(0.05)
@@ -116,6 +118,7 @@ def main():
     parser.add_argument("password")
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--samples", type=int, default=1)
     publisher = Publisher(parser.parse_args())
     threading.Thread(target=publisher.serve, daemon=True).start()
     threading.Thread(target=publisher.run, daemon=True).start()

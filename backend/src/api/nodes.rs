@@ -77,7 +77,9 @@ pub(crate) async fn add(
         return Err(ApiError::Conflict {
             message: format!("node `{name}` has a password already"),
             field: Some("name"),
-            hint: Some("`?replace=true` gives it a new one".to_owned()),
+            hint: Some(
+                "`?replace=true` (`--replace` on the command line) gives it a new one".to_owned(),
+            ),
         });
     }
     let (password, hash) = credentials::generate().map_err(|cause| ApiError::Internal { cause })?;

@@ -21,11 +21,11 @@ use crate::{
 /// Longest account name.
 const USERNAME_CHARS_MAX: usize = 32;
 /// Shortest password.
-const PASSWORD_BYTES_MIN: usize = 8;
+const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest password.
-const PASSWORD_BYTES_MAX: usize = 256;
+const PASSWORD_CHARS_MAX: usize = 256;
 /// Longest mail address (RFC 5321).
-const EMAIL_BYTES_MAX: usize = 254;
+pub(crate) const EMAIL_BYTES_MAX: usize = 254;
 
 /// Why an account request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ impl Accounts {
     pub async fn log_in(&self, request: LoginRequest, peer: Peer) -> Result<LoginReply, AuthError> {
         // Nothing longer can exist, and the throttle's memory must stay bounded.
         let plausible = request.username.len() <= USERNAME_CHARS_MAX
-            && request.password.len() <= PASSWORD_BYTES_MAX;
+            && request.password.chars().count() <= PASSWORD_CHARS_MAX;
         let username: String = request.username.chars().take(USERNAME_CHARS_MAX).collect();
         self.throttle
             .begin(&username, peer, self.clock.now())
@@ -361,12 +361,12 @@ fn check_username(username: &str) -> Result<(), AuthError> {
 }
 
 fn check_password(password: &str) -> Result<(), AuthError> {
-    if (PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&password.len()) {
+    if (PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&password.chars().count()) {
         return Ok(());
     }
     Err(AuthError::Invalid {
         field: "password",
-        message: format!("a password has {PASSWORD_BYTES_MIN} to {PASSWORD_BYTES_MAX} bytes"),
+        message: format!("a password has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters"),
     })
 }
 
@@ -403,7 +403,8 @@ mod tests {
             assert_eq!(field(&check_username(bad)), Some("username"), "{bad}");
         }
         assert!(check_password(&"p".repeat(256)).is_ok());
-        for bad in ["", "1234567", &"p".repeat(257)] {
+        assert!(check_password(&"é".repeat(256)).is_ok());
+        for bad in ["", "1234567", "ééééééé", &"p".repeat(257)] {
             assert_eq!(field(&check_password(bad)), Some("password"), "{bad}");
         }
         assert!(check_email("anna@example.org").is_ok());

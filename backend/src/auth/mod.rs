@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::user::Role;
 
+pub(crate) use accounts::EMAIL_BYTES_MAX;
 pub use accounts::{Accounts, AuthError};
 pub use password::{HASHES_AT_ONCE_MAX, HASHES_WAITING_MAX, PasswordError, Passwords};
 pub use throttle::{

@@ -12,7 +12,7 @@ use signalbox_protocol::{
 };
 
 use super::{HOLD_S_MAX, RULE_NAME_CHARS_MAX};
-use crate::{commands::DURATION_S_MAX, engine::RequestError};
+use crate::{auth::EMAIL_BYTES_MAX, commands::DURATION_S_MAX, engine::RequestError};
 
 /// The specification of a new rule.
 ///
@@ -101,6 +101,10 @@ fn check(spec: &RuleSpec) -> Result<(), RequestError> {
     check_command("command", spec.command.as_ref())?;
     check_command("clear_command", spec.clear_command.as_ref())?;
     match &spec.email {
+        Some(email) if email.len() > EMAIL_BYTES_MAX => Err(invalid(
+            "email",
+            format!("an e-mail address has at most {EMAIL_BYTES_MAX} bytes"),
+        )),
         Some(email) if Address::from_str(email).is_err() => Err(invalid(
             "email",
             format!("`{}` is not an e-mail address", email.escape_debug()),
@@ -188,6 +192,29 @@ mod tests {
                 other => panic!("{json}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn an_address_can_be_as_long_as_mail_allows() {
+        let with = |bytes: usize| {
+            let label = |bytes| "b".repeat(bytes);
+            let domain = format!(
+                "{}.{}.{}.{}",
+                label(63),
+                label(63),
+                label(63),
+                label(bytes - 194)
+            );
+            let mut new = new(r#"{"metric":"a","op":">","value":1}"#);
+            new.email = Some(format!("a@{domain}"));
+            assert_eq!(new.email.as_ref().unwrap().len(), bytes);
+            new_spec(&new)
+        };
+        assert!(with(EMAIL_BYTES_MAX).is_ok());
+        assert!(matches!(
+            with(EMAIL_BYTES_MAX + 1),
+            Err(RequestError::Invalid { field: "email", .. })
+        ));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
-    payload::{DecodeError, Encoding, Name, command::Command, status::Status},
+    payload::{Encoding, Name, command::Command, status::Status},
     topic::{self, TopicName},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
-    switches::{Refusal, Saved, Switches},
+    switches::{Saved, Switches},
 };
 
 /// The status goes out at least this often.
@@ -81,8 +81,6 @@ pub struct Node<const READINGS: usize> {
     next_sample_ms: u64,
     status: StatusState,
     status_at_ms: u64,
-    /// Whether this connection has carried a status yet; it comes before everything else.
-    introduced: bool,
     rssi_dbm: Option<i16>,
     reporter: Reporter,
     outbox: Outbox<READINGS>,
@@ -110,7 +108,6 @@ impl<const READINGS: usize> Node<READINGS> {
             next_sample_ms: now_ms,
             status: StatusState::Due,
             status_at_ms: now_ms,
-            introduced: false,
             rssi_dbm: None,
             reporter: Reporter::new(&options.metrics, options.heartbeat_ms),
             outbox: Outbox::new(),
@@ -141,22 +138,12 @@ impl<const READINGS: usize> Node<READINGS> {
         self.next_sample_ms += (missed + 1) * self.options.interval_ms.max(1);
     }
 
-    /// Takes a command's payload. What cannot be read is counted, and refused when at least its
-    /// id can be read.
+    /// Takes a command's payload. What cannot be read is counted: without its id there is no
+    /// answer to it.
     pub fn command(&mut self, payload: &[u8], now_ms: u64) {
         match Command::decode(payload) {
-            Ok(command) => {
-                if self.switches.execute(&command, now_ms) {
-                    // The ack tells the station; the status tells who comes later.
-                    self.need_status();
-                }
-            }
-            Err(error) => {
-                self.bad_commands = self.bad_commands.saturating_add(1);
-                if let Some(id) = Command::id_of(payload) {
-                    self.switches.refuse(id, refusal(&error));
-                }
-            }
+            Ok(command) => self.switches.execute(&command, now_ms),
+            Err(_) => self.bad_commands = self.bad_commands.saturating_add(1),
         }
     }
 
@@ -182,23 +169,16 @@ impl<const READINGS: usize> Node<READINGS> {
         };
     }
 
-    /// When to connect, with [`offline`] as last will; nothing while the connection stands.
-    #[must_use]
-    pub fn connect_at_ms(&self) -> Option<u64> {
-        (!self.connected).then_some(self.backoff.at_ms)
-    }
-
-    /// Whether to connect now.
+    /// Whether to connect now: with [`will`] as last will and a subscription to
+    /// [`topic::command`].
     #[must_use]
     pub fn connect_due(&self, now_ms: u64) -> bool {
-        self.connect_at_ms().is_some_and(|at_ms| at_ms <= now_ms)
+        !self.connected && self.backoff.at_ms <= now_ms
     }
 
-    /// The connection stands, and the subscription to [`topic::command`] is asked for: a command
-    /// that waits comes as soon as the status is there.
+    /// The connection stands.
     pub fn connected(&mut self) {
         self.connected = true;
-        self.introduced = false;
         self.status = StatusState::Due;
         self.backoff.succeeded();
     }
@@ -211,13 +191,14 @@ impl<const READINGS: usize> Node<READINGS> {
         self.backoff.failed(now_ms);
     }
 
-    /// When to call [`Node::tick`] or [`Node::reading`], at the latest.
+    /// When to call [`Node::tick`], [`Node::reading`] or to connect, at the latest.
     #[must_use]
     pub fn next_wake_ms(&self) -> u64 {
-        // A status that waits for its PUBACK is not due again before that.
-        let status_ms = (self.connected && self.status == StatusState::Sent)
+        let connect_ms = (!self.connected).then_some(self.backoff.at_ms);
+        let status_ms = self
+            .connected
             .then_some(self.status_at_ms + STATUS_INTERVAL_MS);
-        [status_ms, self.switches.next_off_ms()]
+        [connect_ms, status_ms, self.switches.next_off_ms()]
             .into_iter()
             .flatten()
             .fold(self.next_sample_ms, u64::min)
@@ -231,16 +212,14 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 
     /// The next message to publish, written into the buffer (at least [`BUFFER_BYTES_MIN`]):
-    /// the first status of a connection, acks, a later status, readings, in this order. It is
-    /// under way until [`Node::acknowledged`] or [`Node::disconnected`].
+    /// status, acks, readings, in this order. It is under way until [`Node::acknowledged`] or
+    /// [`Node::disconnected`].
     pub fn next_publish<'a>(&mut self, buffer: &'a mut [u8], now_ms: u64) -> Option<Publish<'a>> {
         if !self.connected {
             return None;
         }
         let encoding = self.options.encoding;
-        let answers_first = self.introduced && self.switches.ack_ready();
-        let (kind, len) = if self.status == StatusState::Due && !answers_first {
-            self.introduced = true;
+        let (kind, len) = if self.status == StatusState::Due {
             self.status = StatusState::UnderWay { due_again: false };
             self.status_at_ms = now_ms;
             let status = self.own_status(now_ms);
@@ -268,7 +247,7 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 
     fn own_status(&self, now_ms: u64) -> Status {
-        let uptime_s = now_ms.saturating_sub(self.started_ms) / 1_000;
+        let uptime_s = (now_ms - self.started_ms) / 1_000;
         Status {
             online: true,
             boot: Some(self.boot),
@@ -328,16 +307,8 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 }
 
-fn refusal(error: &DecodeError) -> Refusal {
-    match error {
-        DecodeError::Field { field, problem } => Refusal::Field(field, problem),
-        _ => Refusal::NotUnderstood,
-    }
-}
-
-/// Topic and payload of a node's last will, retained, QoS 1. A node that leaves of its own accord
-/// publishes the same before it says goodbye, because the broker drops the will then.
+/// Topic and payload of a node's last will; retained, QoS 1.
 #[must_use]
-pub fn offline(name: &Name) -> (TopicName, &'static [u8]) {
+pub fn will(name: &Name) -> (TopicName, &'static [u8]) {
     (topic::status(name), br#"{"online":false}"#)
 }

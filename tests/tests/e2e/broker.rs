@@ -35,7 +35,6 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    #[expect(clippy::zombie_processes, reason = "drop waits for it")]
     fn start(station: &Station, login: &As<'_>, version: &str, more: &[&str]) -> Self {
         let mut child = tool("mosquitto_sub", station.home())
             .args(["-h", "127.0.0.1", "-p", &station.mqtt_port(), "-V", version])

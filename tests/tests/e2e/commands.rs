@@ -50,6 +50,11 @@ fn switched(node: &mut Script, state: &str) -> i64 {
     event["at_ms"].as_i64().unwrap()
 }
 
+fn measured(node: &mut Script, temperature: f64) {
+    node.tell(&json!({"do": "reading", "values": {"temperature": temperature}}));
+    node.expect("acked");
+}
+
 fn off_at_ms(command: &Value) -> i64 {
     let sent = millis(&command["sent_at"]);
     sent + command["for_ms"].as_i64().unwrap()
@@ -322,15 +327,13 @@ fn a_rule_switches_on_and_off_again() {
         "--clear-command",
         "led=off",
     ]);
-    let mut measured = |temperature: f64| {
-        node.tell(&json!({"do": "reading", "values": {"temperature": temperature}}));
-    };
-    measured(29.0);
-    measured(31.0);
-    // Between threshold and hysteresis nothing changes.
-    measured(29.0);
-    measured(27.0);
+    measured(&mut node, 29.0);
+    measured(&mut node, 31.0);
     switched(&mut node, "on");
+    // Between threshold and hysteresis nothing changes.
+    measured(&mut node, 29.0);
+    node.expect_none("switched", Duration::from_millis(300));
+    measured(&mut node, 27.0);
     switched(&mut node, "off");
     let page = station.json(&["commands"]);
     for command in page["commands"].as_array().unwrap() {

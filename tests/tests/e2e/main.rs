@@ -2,9 +2,17 @@
 //! API. Every test has a daemon, folders and ports of its own. `SIGNALBOX_BIN` names the program
 //! under test, `SIGNALBOX_VENV` the Python environment; `cargo xtask test` sets both.
 #![cfg(feature = "e2e")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed expectation is a failed test, also in its helpers"
+)]
 
+mod accounts;
+mod api;
 mod broker;
+mod cli;
 mod commands;
 mod durability;
 mod helper;
 mod mail;
+mod resources;

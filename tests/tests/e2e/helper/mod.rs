@@ -5,7 +5,7 @@ mod script;
 mod station;
 mod wait;
 
-pub(crate) use program::{Ended, full, run, tool};
+pub(crate) use program::{Ended, bin, full, run, signalbox, tool};
 pub(crate) use script::Script;
 pub(crate) use station::{Reply, Setup, Station};
 pub(crate) use wait::{DEADLINE, eventually, look_for, never_within};

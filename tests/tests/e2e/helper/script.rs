@@ -25,7 +25,6 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    #[expect(clippy::zombie_processes, reason = "drop waits for it")]
     pub(crate) fn start(name: &str, args: &[&str], home: &Path) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python");
         let mut child = python(home)

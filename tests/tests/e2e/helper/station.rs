@@ -300,10 +300,6 @@ fn curl(mut command: Command, host: &str, method: &str, path: &str, body: Option
     }
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "the station that takes it waits for it"
-)]
 fn serve(
     dir: &Path,
     setup: &Setup,
