@@ -53,7 +53,7 @@ impl Hosted {
             client: Client::new(Endpoint::Unix(station.socket.clone()), None),
             options: Options {
                 interval: Duration::from_millis(100),
-                heartbeat: Duration::from_millis(100),
+                heartbeat: Duration::from_millis(50),
                 ..Options::new(broker)
             },
             station,
