@@ -21,7 +21,7 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
     let _warnings = shell.push_env("RUSTDOCFLAGS", "-D warnings");
     cmd!(
         shell,
-        "cargo doc --locked --workspace --no-deps --document-private-items --quiet"
+        "cargo doc --locked --workspace --no-deps --quiet"
     )
     .run()?;
     deny(shell)?;

@@ -1,4 +1,4 @@
-//! The HTTP API: one router for every listener. Fed by the listeners of [`serve`]; reads the
+//! The HTTP API: one router for every listener. Fed by the listeners of `serve`; reads the
 //! store, asks the engine, listens to [`crate::live`].
 //!
 //! `router` is the table of contents; one file per resource holds its handlers.

@@ -1,5 +1,5 @@
 //! Slows down failed logins, per account and per address, with pauses that double. Fed by
-//! [`super::Accounts::login`]; decides from the injected time only.
+//! [`super::Accounts::log_in`]; decides from the injected time only.
 //!
 //! An attempt counts as failed from its beginning and is taken back when it succeeds, so that
 //! a burst of parallel guesses cannot slip through while the first is still being verified.

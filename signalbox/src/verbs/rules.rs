@@ -65,7 +65,7 @@ struct AddArgs {
     /// How long the condition must hold, for example 1m
     #[arg(long, default_value = "0s", value_name = "DURATION")]
     hold: humantime::Duration,
-    /// Sent on firing: [NODE/]ACTUATOR=on|off|toggle[:DURATION]
+    /// Sent on firing: ACTUATOR=ACTION, or for example fan/relay=on:10m for another node, for 10 minutes
     #[arg(long, value_parser = command, value_name = "COMMAND")]
     command: Option<RuleCommand>,
     /// Sent on clearing, written like --command
