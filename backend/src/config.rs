@@ -113,6 +113,10 @@ pub struct MappingConfig {
     pub node: Option<String>,
     /// JSON path (RFC 9535) of the node name in the payload, instead of `node`.
     pub node_path: Option<String>,
+    /// The only login that may publish here, for a gateway that speaks for many nodes. When
+    /// absent it is the node itself; with `node_path`, which is known too late, any login.
+    #[serde(default)]
+    pub login: Option<String>,
     /// Metric name → JSON path (RFC 9535) of its value; `$` for a payload that is the bare value.
     pub metrics: BTreeMap<String, String>,
     /// JSON path of the time: RFC 3339 text or Unix seconds or milliseconds.

@@ -19,11 +19,7 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
     ];
     cmd!(shell, "cargo clippy {all...} -- -D warnings").run()?;
     let _warnings = shell.push_env("RUSTDOCFLAGS", "-D warnings");
-    cmd!(
-        shell,
-        "cargo doc --locked --workspace --no-deps --quiet"
-    )
-    .run()?;
+    cmd!(shell, "cargo doc --locked --workspace --no-deps --quiet").run()?;
     deny(shell)?;
     println!("checked: format, lints, documentation, dependencies");
     Ok(())

@@ -37,10 +37,18 @@ impl Decoder {
         })
     }
 
-    /// Whether a mapping takes this topic (any node that has logged in may publish there).
+    /// Whether a mapping takes this topic.
     #[must_use]
     pub fn maps(&self, topic: &str) -> bool {
         self.mappings.find(topic).is_some()
+    }
+
+    /// Whether a mapping takes this topic and lets this login use it.
+    #[must_use]
+    pub fn maps_to(&self, topic: &str, login: &str) -> bool {
+        self.mappings
+            .find(topic)
+            .is_some_and(|(mapping, levels)| mapping.is_for(login, &levels))
     }
 
     /// What the message says.

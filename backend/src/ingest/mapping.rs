@@ -32,6 +32,7 @@ pub(super) struct Mappings(Vec<Mapping>);
 pub(super) struct Mapping {
     filter: Vec<String>,
     node: NodeFrom,
+    login: Option<String>,
     metrics: Vec<(String, JsonPath)>,
     ts: Option<JsonPath>,
 }
@@ -126,9 +127,14 @@ impl Mapping {
             .as_deref()
             .map(|text| path("ts_path", text))
             .transpose()?;
+        if let Some(login) = &config.login {
+            check_name(login)
+                .map_err(|reason| error("login", format!("`{login}` cannot be one: {reason}")))?;
+        }
         Ok(Self {
             filter,
             node,
+            login: config.login.clone(),
             metrics,
             ts,
         })
@@ -155,16 +161,20 @@ impl Mapping {
         parts.next().is_none().then_some(levels)
     }
 
+    /// Whether this login may use the topic whose wildcards stand for these levels.
+    pub(super) fn is_for(&self, login: &str, levels: &[&str]) -> bool {
+        match (&self.login, &self.node) {
+            (Some(only), _) => only == login,
+            (None, NodeFrom::Template(template)) => filled(template, levels) == login,
+            (None, NodeFrom::Path(_)) => true,
+        }
+    }
+
     /// Node, values and time in a payload; a metric that is absent or null is left out.
     pub(super) fn read(&self, levels: &[&str], payload: &[u8]) -> Result<Found, String> {
         let json = json::read(payload)?;
         let node = match &self.node {
-            NodeFrom::Template(template) => levels
-                .iter()
-                .enumerate()
-                .fold(template.clone(), |name, (at, level)| {
-                    name.replace(&format!("{{{}}}", at + 1), level)
-                }),
+            NodeFrom::Template(template) => filled(template, levels),
             NodeFrom::Path(path) => one(path, &json, "node_path")?
                 .and_then(Value::as_str)
                 .ok_or("no node name at `node_path`")?
@@ -191,6 +201,16 @@ impl Mapping {
         };
         Ok(Found { node, values, ts })
     }
+}
+
+/// A template with what the wildcards stand for.
+fn filled(template: &str, levels: &[&str]) -> String {
+    levels
+        .iter()
+        .enumerate()
+        .fold(template.to_owned(), |name, (at, level)| {
+            name.replace(&format!("{{{}}}", at + 1), level)
+        })
 }
 
 /// What a path leads to, if anything. Which of several would be a guess.
@@ -273,6 +293,7 @@ mod tests {
             node: Some(node.to_owned()),
             node_path: None,
             metrics: [("t".to_owned(), path.to_owned())].into(),
+            login: None,
             ts_path: None,
         }
     }
@@ -298,6 +319,7 @@ mod tests {
             ..config("a", "a", "$")
         };
         let bad_time = MappingConfig {
+            login: None,
             ts_path: Some("$[".to_owned()),
             ..config("a", "a", "$")
         };
@@ -389,6 +411,7 @@ mod tests {
         let mapping = mapping(&MappingConfig {
             node: None,
             node_path: Some("$.id".to_owned()),
+            login: None,
             ts_path: Some("$.at".to_owned()),
             ..config("a", "", "$.t")
         });

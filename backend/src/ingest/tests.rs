@@ -122,6 +122,7 @@ fn mappings_lead_foreign_topics_home() {
             node: Some("{1}".to_owned()),
             node_path: None,
             metrics: [("temperature".to_owned(), "$.AM2301.Temperature".to_owned())].into(),
+            login: None,
             ts_path: Some("$.Time".to_owned()),
         }],
         ..Config::default()
@@ -247,6 +248,7 @@ fn mapped() -> Decoder {
         node: Some("{1}".to_owned()),
         node_path: None,
         metrics: [("temperature".to_owned(), path.to_owned())].into(),
+        login: None,
         ts_path: ts_path.map(str::to_owned),
     };
     let config = Config {

@@ -35,12 +35,17 @@ impl Rules {
             Topic::Unknown(_) => Err("may not publish here: not a topic of the node protocol"),
             Topic::Classic => Ok(()),
             Topic::Other(topic) if topic.starts_with('$') => Err("may not publish here"),
-            Topic::Other(topic) if node.is_none() || self.decoder.maps(topic) => Ok(()),
+            Topic::Other(topic) if node.is_none_or(|node| self.decoder.maps_to(topic, node)) => {
+                Ok(())
+            }
+            Topic::Other(topic) if self.decoder.maps(topic) => {
+                Err("may not publish here: the `[[mapping]]` of this topic is another node's")
+            }
             Topic::Other(_) => Err("may not publish here: no `[[mapping]]` takes this topic"),
         }
     }
 
-    /// A node subscribes below its own topics and to the classic one; an anonymous client
+    /// A node subscribes below its own topics, to the classic one and to mapped ones; an anonymous client
     /// anywhere.
     ///
     /// # Errors
@@ -54,10 +59,17 @@ impl Rules {
             .and_then(|rest| rest.strip_prefix('/'))
             .and_then(|rest| rest.strip_prefix(node))
             .is_some_and(|rest| rest.starts_with('/'));
-        if own || filter == CLASSIC {
+        if own || filter == CLASSIC || self.is_mapped(filter, node) {
             return Ok(());
         }
-        Err("may not subscribe here: only below its own topics")
+        Err("may not subscribe here: only below its own topics and to what is mapped to it")
+    }
+}
+
+impl Rules {
+    /// A filter without wildcards is a topic.
+    fn is_mapped(&self, filter: &str, node: &str) -> bool {
+        !filter.contains(['+', '#', '$']) && self.decoder.maps_to(filter, node)
     }
 }
 
@@ -73,6 +85,7 @@ mod tests {
                 node: Some("{1}".to_owned()),
                 node_path: None,
                 metrics: [("t".to_owned(), "$.t".to_owned())].into(),
+                login: None,
                 ts_path: None,
             }],
             ..Config::default()
@@ -98,7 +111,8 @@ mod tests {
             ("signalbox/a", false, false),
             ("/exp/sensor", true, true),
             ("exp/sensor", false, true),
-            ("tele/x/SENSOR", true, true),
+            ("tele/a/SENSOR", true, true),
+            ("tele/x/SENSOR", false, true),
             ("tele/x/STATE", false, true),
             ("$SYS/broker/load", false, false),
         ] {
@@ -122,7 +136,9 @@ mod tests {
             ("#", false),
             ("/exp/#", false),
             ("$share/g/signalbox/a/command", false),
+            ("tele/a/SENSOR", true),
             ("tele/x/SENSOR", false),
+            ("tele/+/SENSOR", false),
         ] {
             assert_eq!(
                 rules.subscribe(Some("a"), filter).is_ok(),

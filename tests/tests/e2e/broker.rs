@@ -281,6 +281,7 @@ fn the_classic_topic_and_a_mapped_one_are_stored() {
         [[mapping]]
         topic = "tele/+/SENSOR"
         node = "{1}"
+        login = "board"
         metrics = { temperature = "$.DHT11.Temperature", humidity = "$.DHT11.Humidity" }
         "#,
     );

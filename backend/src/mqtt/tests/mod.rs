@@ -101,6 +101,7 @@ fn decoder() -> Arc<Decoder> {
             node: Some("{1}".to_owned()),
             node_path: None,
             metrics: [("temperature".to_owned(), "$.t".to_owned())].into(),
+            login: Some("a".to_owned()),
             ts_path: None,
         }],
         ..Config::default()
