@@ -209,7 +209,7 @@ fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -
 
 /// Writes a text into a column, cut with `…` when it is too long.
 fn cell(buf: &mut Buffer, area: Rect, (x, width): (u16, u16), y: u16, text: &str, style: Style) {
-    if x >= area.width || y >= area.height {
+    if x >= area.width || y >= area.height || width == 0 {
         return;
     }
     let room = usize::from(width.min(area.width - x));

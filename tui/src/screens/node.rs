@@ -57,7 +57,8 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
     }
     if let Some(uptime_s) = node.uptime_s {
         let uptime = words::short(TimeDelta::seconds(i64::from(uptime_s)));
-        facts.push(format!("up {uptime}"));
+        // As of its last status, which may be some minutes old.
+        facts.push(format!("up {uptime}+"));
     }
     if let Some(rssi) = node.rssi_dbm {
         facts.push(format!("{rssi} dBm"));

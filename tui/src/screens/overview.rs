@@ -1,5 +1,6 @@
 //! All nodes: state, age, latest values, a sparkline per metric, actuators.
 
+use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::{
     node::LatestValue,
@@ -9,7 +10,7 @@ use signalbox_protocol::api::{
 use super::{cell, put};
 use crate::{
     charts::spark,
-    state::{Link, SPARK_COLUMNS_MAX, State, spark_index},
+    state::{Link, SPARK_BUCKET_S, SPARK_COLUMNS_MAX, State, spark_index},
     theme::Theme,
     words,
 };
@@ -17,7 +18,12 @@ use crate::{
 /// A node is called fresh for this long, so that its age does not change the screen each second.
 const FRESH_S: i64 = 15;
 
-/// Where the columns are.
+/// Below this many columns some of them are left out.
+const NARROW_COLUMNS: u16 = 60;
+/// A shorter sparkline tells nothing.
+const SPARK_COLUMNS_MIN: u16 = 8;
+
+/// Where the columns are; one of width 0 is left out.
 struct Columns {
     name: (u16, u16),
     state: (u16, u16),
@@ -30,21 +36,26 @@ struct Columns {
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let name = (width / 6).clamp(9, 20);
-        let metric = (width / 7).clamp(11, 14);
+        let name = (width / 7).clamp(9, 20);
+        let metric = (width / 8).clamp(11, 14);
+        let value = (width / 12).clamp(7, 9);
         let actuators = (width / 4).clamp(8, 30);
+        // In a narrow terminal the values come first.
+        let seen = if width < NARROW_COLUMNS { 0 } else { 5 };
         let most = u16::try_from(SPARK_COLUMNS_MAX).unwrap_or(u16::MAX);
-        let fixed = [1, name, 7, 5, metric, 9, actuators];
+        let fixed = [1, name, 7, seen, metric, value, actuators];
         let taken: u16 = fixed.iter().sum::<u16>() + 7;
+        let spark = width.saturating_sub(taken).min(most);
+        let spark = if spark < SPARK_COLUMNS_MIN { 0 } else { spark };
         let mut x = 1;
         let mut next = |width: u16| {
             let at = (x, width);
-            x += width + 1;
+            x += width + u16::from(width > 0);
             at
         };
-        let (name, state, seen) = (next(name), next(7), next(5));
-        let (metric, value) = (next(metric), next(9));
-        let spark = next(width.saturating_sub(taken).min(most));
+        let (name, state, seen) = (next(name), next(7), next(seen));
+        let (metric, value) = (next(metric), next(value));
+        let spark = next(spark);
         Self {
             name,
             state,
@@ -64,12 +75,16 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         (columns.state, "STATE"),
         (columns.seen, "SEEN"),
         (columns.metric, "METRIC"),
-        (columns.value, "    VALUE"),
-        (columns.spark, "LAST 15 MIN"),
         (columns.actuators, "ACTUATORS"),
     ] {
         cell(buf, area, column, 0, head, theme.dim());
     }
+    let width = usize::from(columns.value.1);
+    let head = format!("{:>width$}", "VALUE");
+    cell(buf, area, columns.value, 0, &head, theme.dim());
+    let shown_s = i64::from(columns.spark.1) * SPARK_BUCKET_S;
+    let head = format!("LAST {}", words::short(TimeDelta::seconds(shown_s)));
+    cell(buf, area, columns.spark, 0, &head, theme.dim());
     let nodes = state.shown_nodes();
     if nodes.is_empty() {
         empty(state, theme, area, buf);

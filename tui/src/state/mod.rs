@@ -23,7 +23,7 @@ use tui_input::Input;
 
 pub(crate) use form::{RuleForm, severity_word};
 pub(crate) use plot::{Plot, Point, RANGES};
-pub(crate) use spark::{SPARK_COLUMNS_MAX, Spark, index as spark_index};
+pub(crate) use spark::{SPARK_BUCKET_S, SPARK_COLUMNS_MAX, Spark, index as spark_index};
 
 use crate::{
     event::{Action, Event},
