@@ -4,7 +4,7 @@
 //! | the outside tells | the node answers |
 //! |---|---|
 //! | [`Node::reading`] when [`Node::sample_due`] | keeps what is worth reporting |
-//! | [`Node::connected`], [`Node::disconnected`] | what to send again, when to connect |
+//! | [`Node::connected`], [`Node::disconnected`] | what to send again, [`Node::connect_at_ms`] |
 //! | [`Node::command`] | an ack, and [`Node::is_on`] for the pins |
 //! | [`Node::tick`] at [`Node::next_wake_ms`] | switches off what is due |
 //! | [`Node::next_publish`], [`Node::acknowledged`] | messages, each until its PUBACK |
@@ -25,7 +25,7 @@ mod switches;
 mod tests;
 
 pub use backoff::{PAUSE_MS_MAX, PAUSE_MS_MIN};
-pub use node::{BUFFER_BYTES_MIN, Kind, Node, NodeOptions, Publish, STATUS_INTERVAL_MS, will};
+pub use node::{BUFFER_BYTES_MIN, Kind, Node, NodeOptions, Publish, STATUS_INTERVAL_MS, offline};
 pub use outbox::MESSAGE_SAMPLES_MAX;
 pub use report::{METRICS_MAX, MetricOptions};
 pub use switches::{ACKS_MAX, RECENT_IDS_MAX, Saved};

@@ -3,7 +3,7 @@
 use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
-    payload::{Encoding, Name, command::Command, status::Status},
+    payload::{DecodeError, Encoding, Name, command::Command, status::Status},
     topic::{self, TopicName},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
-    switches::{Saved, Switches},
+    switches::{Refusal, Saved, Switches},
 };
 
 /// The status goes out at least this often.
@@ -81,6 +81,8 @@ pub struct Node<const READINGS: usize> {
     next_sample_ms: u64,
     status: StatusState,
     status_at_ms: u64,
+    /// Whether this connection has carried a status yet; it comes before everything else.
+    introduced: bool,
     rssi_dbm: Option<i16>,
     reporter: Reporter,
     outbox: Outbox<READINGS>,
@@ -108,6 +110,7 @@ impl<const READINGS: usize> Node<READINGS> {
             next_sample_ms: now_ms,
             status: StatusState::Due,
             status_at_ms: now_ms,
+            introduced: false,
             rssi_dbm: None,
             reporter: Reporter::new(&options.metrics, options.heartbeat_ms),
             outbox: Outbox::new(),
@@ -138,12 +141,22 @@ impl<const READINGS: usize> Node<READINGS> {
         self.next_sample_ms += (missed + 1) * self.options.interval_ms.max(1);
     }
 
-    /// Takes a command's payload. What cannot be read is counted: without its id there is no
-    /// answer to it.
+    /// Takes a command's payload. What cannot be read is counted, and refused when at least its
+    /// id can be read.
     pub fn command(&mut self, payload: &[u8], now_ms: u64) {
         match Command::decode(payload) {
-            Ok(command) => self.switches.execute(&command, now_ms),
-            Err(_) => self.bad_commands = self.bad_commands.saturating_add(1),
+            Ok(command) => {
+                if self.switches.execute(&command, now_ms) {
+                    // The ack tells the station; the status tells who comes later.
+                    self.need_status();
+                }
+            }
+            Err(error) => {
+                self.bad_commands = self.bad_commands.saturating_add(1);
+                if let Some(id) = Command::id_of(payload) {
+                    self.switches.refuse(id, refusal(&error));
+                }
+            }
         }
     }
 
@@ -169,16 +182,23 @@ impl<const READINGS: usize> Node<READINGS> {
         };
     }
 
-    /// Whether to connect now: with [`will`] as last will and a subscription to
-    /// [`topic::command`].
+    /// When to connect, with [`offline`] as last will; nothing while the connection stands.
     #[must_use]
-    pub fn connect_due(&self, now_ms: u64) -> bool {
-        !self.connected && self.backoff.at_ms <= now_ms
+    pub fn connect_at_ms(&self) -> Option<u64> {
+        (!self.connected).then_some(self.backoff.at_ms)
     }
 
-    /// The connection stands.
+    /// Whether to connect now.
+    #[must_use]
+    pub fn connect_due(&self, now_ms: u64) -> bool {
+        self.connect_at_ms().is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    /// The connection stands, and the subscription to [`topic::command`] is asked for: a command
+    /// that waits comes as soon as the status is there.
     pub fn connected(&mut self) {
         self.connected = true;
+        self.introduced = false;
         self.status = StatusState::Due;
         self.backoff.succeeded();
     }
@@ -191,14 +211,13 @@ impl<const READINGS: usize> Node<READINGS> {
         self.backoff.failed(now_ms);
     }
 
-    /// When to call [`Node::tick`], [`Node::reading`] or to connect, at the latest.
+    /// When to call [`Node::tick`] or [`Node::reading`], at the latest.
     #[must_use]
     pub fn next_wake_ms(&self) -> u64 {
-        let connect_ms = (!self.connected).then_some(self.backoff.at_ms);
-        let status_ms = self
-            .connected
+        // A status that waits for its PUBACK is not due again before that.
+        let status_ms = (self.connected && self.status == StatusState::Sent)
             .then_some(self.status_at_ms + STATUS_INTERVAL_MS);
-        [connect_ms, status_ms, self.switches.next_off_ms()]
+        [status_ms, self.switches.next_off_ms()]
             .into_iter()
             .flatten()
             .fold(self.next_sample_ms, u64::min)
@@ -212,14 +231,16 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 
     /// The next message to publish, written into the buffer (at least [`BUFFER_BYTES_MIN`]):
-    /// status, acks, readings, in this order. It is under way until [`Node::acknowledged`] or
-    /// [`Node::disconnected`].
+    /// the first status of a connection, acks, a later status, readings, in this order. It is
+    /// under way until [`Node::acknowledged`] or [`Node::disconnected`].
     pub fn next_publish<'a>(&mut self, buffer: &'a mut [u8], now_ms: u64) -> Option<Publish<'a>> {
         if !self.connected {
             return None;
         }
         let encoding = self.options.encoding;
-        let (kind, len) = if self.status == StatusState::Due {
+        let answers_first = self.introduced && self.switches.ack_ready();
+        let (kind, len) = if self.status == StatusState::Due && !answers_first {
+            self.introduced = true;
             self.status = StatusState::UnderWay { due_again: false };
             self.status_at_ms = now_ms;
             let status = self.own_status(now_ms);
@@ -247,7 +268,7 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 
     fn own_status(&self, now_ms: u64) -> Status {
-        let uptime_s = (now_ms - self.started_ms) / 1_000;
+        let uptime_s = now_ms.saturating_sub(self.started_ms) / 1_000;
         Status {
             online: true,
             boot: Some(self.boot),
@@ -307,8 +328,16 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 }
 
-/// Topic and payload of a node's last will; retained, QoS 1.
+fn refusal(error: &DecodeError) -> Refusal {
+    match error {
+        DecodeError::Field { field, problem } => Refusal::Field(field, problem),
+        _ => Refusal::NotUnderstood,
+    }
+}
+
+/// Topic and payload of a node's last will, retained, QoS 1. A node that leaves of its own accord
+/// publishes the same before it says goodbye, because the broker drops the will then.
 #[must_use]
-pub fn will(name: &Name) -> (TopicName, &'static [u8]) {
+pub fn offline(name: &Name) -> (TopicName, &'static [u8]) {
     (topic::status(name), br#"{"online":false}"#)
 }

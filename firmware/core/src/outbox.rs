@@ -3,7 +3,9 @@
 //!
 //! One message is under way at a time. Its number belongs to the readings in it until the PUBACK:
 //! when the connection breaks they go out again under the same number, so that the station can
-//! tell a repetition from something new.
+//! tell a repetition from something new. For the same reason a message that goes out again never
+//! has other readings than before, save for those that gave way: what the station may have stored
+//! under one number must not come again under the next.
 
 use heapless::{Deque, Vec};
 use signalbox_protocol::payload::{
@@ -15,6 +17,9 @@ use crate::report::{METRICS_MAX, MetricOptions, Values};
 
 /// Readings of one message.
 pub const MESSAGE_SAMPLES_MAX: usize = 32;
+/// Bytes that a sample may grow by while it waits to go out again: an age of 1 digit becomes one
+/// of 13, which is 300 years. In Protocol Buffers it grows by less.
+const GROWTH_BYTES: usize = 12;
 
 #[derive(Debug, Clone, Copy)]
 struct Reading {
@@ -26,6 +31,8 @@ struct Reading {
 #[derive(Debug, Clone, Copy)]
 struct Numbered {
     seq: u32,
+    /// May become 0 while the message is under way; its PUBACK is then still to come, and is not
+    /// the next message's.
     readings: usize,
     under_way: bool,
 }
@@ -63,14 +70,18 @@ impl<const READINGS: usize> Outbox<READINGS> {
         let _ = self.readings.push_back(Reading { at_ms, values });
     }
 
-    /// A number whose readings are all gone is not used again.
     fn forget_one_numbered(&mut self) {
         if let Some(numbered) = &mut self.numbered {
-            numbered.readings -= 1;
-            if numbered.readings == 0 {
-                self.numbered = None;
-            }
+            numbered.readings = numbered.readings.saturating_sub(1);
+            self.forget_empty_number();
         }
+    }
+
+    /// A number whose readings are all gone is not used again.
+    fn forget_empty_number(&mut self) {
+        self.numbered = self
+            .numbered
+            .filter(|numbered| numbered.under_way || numbered.readings > 0);
     }
 
     /// Whether a message can go out now.
@@ -82,7 +93,8 @@ impl<const READINGS: usize> Outbox<READINGS> {
     }
 
     /// Writes the next message into the buffer and gives its length. When the buffer is too small
-    /// for as many readings, fewer go.
+    /// for as many readings, fewer go. A message that goes out again needs a buffer as large as
+    /// the first time.
     pub(crate) fn write(
         &mut self,
         boot: u32,
@@ -94,15 +106,18 @@ impl<const READINGS: usize> Outbox<READINGS> {
         if !self.ready() {
             return None;
         }
-        let (seq, mut readings) = match self.numbered {
-            Some(numbered) => (numbered.seq, numbered.readings),
+        let (seq, mut readings, growth) = match self.numbered {
+            Some(numbered) => (numbered.seq, numbered.readings, 0),
             None => (
                 self.last_seq + 1,
                 self.readings.len().min(MESSAGE_SAMPLES_MAX),
+                GROWTH_BYTES,
             ),
         };
         while readings > 0 {
-            if let Ok(len) = self.encode((boot, seq), readings, metrics, encoding, now_ms, buffer) {
+            let room = buffer.len().saturating_sub(readings * growth);
+            let part = &mut buffer[..room];
+            if let Ok(len) = self.encode((boot, seq), readings, metrics, encoding, now_ms, part) {
                 self.last_seq = seq;
                 self.numbered = Some(Numbered {
                     seq,
@@ -167,5 +182,6 @@ impl<const READINGS: usize> Outbox<READINGS> {
         if let Some(numbered) = &mut self.numbered {
             numbered.under_way = false;
         }
+        self.forget_empty_number();
     }
 }

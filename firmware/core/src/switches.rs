@@ -1,8 +1,10 @@
 //! Actuators: executes each command once, runs off-timers, and keeps acks until they have arrived.
 
+use core::fmt::Write as _;
+
 use heapless::{Deque, String, Vec};
 use signalbox_protocol::{
-    limits::ACTUATORS_MAX,
+    limits::{ACTUATORS_MAX, REASON_BYTES_MAX},
     payload::{
         ActuatorState, Actuators, Id, Name,
         ack::{Ack, AckResult},
@@ -16,9 +18,16 @@ pub const RECENT_IDS_MAX: usize = 16;
 /// status).
 pub const ACKS_MAX: usize = 16;
 
-/// Actuators as they were, for a restart that keeps its memory (a reset, not a power cut):
-/// by position, whether on, and the rest of the off-timer.
-pub type Saved = Vec<(bool, Option<u32>), ACTUATORS_MAX>;
+/// What a node knows after a restart that keeps some memory (a reset, not a power cut). At most
+/// 456 bytes of content, so that it fits the 512 bytes of an ESP8266 that outlive a reset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// By position of the actuator, whether it is on, and milliseconds left of its off-timer.
+    pub actuators: Vec<(bool, Option<u32>), ACTUATORS_MAX>,
+    /// Commands that were executed, oldest first: the station repeats one whose answer it did not
+    /// get, also to a node that has started anew.
+    pub recent: Vec<Id, RECENT_IDS_MAX>,
+}
 
 #[derive(Debug, Clone)]
 struct Switch {
@@ -28,8 +37,24 @@ struct Switch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+pub(crate) enum Refusal {
     NoSuchActuator,
+    NotUnderstood,
+    /// A field and what is wrong with it.
+    Field(&'static str, &'static str),
+}
+
+impl Refusal {
+    fn reason(self) -> String<REASON_BYTES_MAX> {
+        let mut reason = String::new();
+        // What is too long is cut; a test shows that nothing is.
+        let _ = match self {
+            Self::NoSuchActuator => reason.push_str("there is no such actuator").is_ok(),
+            Self::NotUnderstood => reason.push_str("the command is not understood").is_ok(),
+            Self::Field(field, problem) => write!(reason, "field `{field}` {problem}").is_ok(),
+        };
+        reason
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +72,8 @@ pub(crate) struct Switches {
     switches: Vec<Switch, ACTUATORS_MAX>,
     recent: Deque<Id, RECENT_IDS_MAX>,
     acks: Deque<PendingAck, ACKS_MAX>,
+    /// Acks that gave way while they were under way: their PUBACKs come before the others'.
+    gone_under_way: usize,
 }
 
 impl Switches {
@@ -54,7 +81,7 @@ impl Switches {
         let switches = names.iter().take(ACTUATORS_MAX).enumerate();
         let switches = switches.map(|(at, name)| {
             let (on, off_in_ms) = saved
-                .and_then(|saved| saved.get(at))
+                .and_then(|saved| saved.actuators.get(at))
                 .copied()
                 .unwrap_or_default();
             Switch {
@@ -63,16 +90,24 @@ impl Switches {
                 off_at_ms: off_in_ms.map(|rest| now_ms + u64::from(rest)),
             }
         });
-        Self {
+        let mut new = Self {
             switches: switches.collect(),
             recent: Deque::new(),
             acks: Deque::new(),
+            gone_under_way: 0,
+        };
+        for id in saved.into_iter().flat_map(|saved| &saved.recent) {
+            new.remember(id.clone());
         }
+        new
     }
 
     pub(crate) fn saved(&self, now_ms: u64) -> Saved {
         let one = |switch: &Switch| (switch.on, rest(switch, now_ms));
-        self.switches.iter().map(one).collect()
+        Saved {
+            actuators: self.switches.iter().map(one).collect(),
+            recent: self.recent.iter().cloned().collect(),
+        }
     }
 
     pub(crate) fn is_on(&self, at: usize) -> bool {
@@ -84,8 +119,9 @@ impl Switches {
         Actuators(self.switches.iter().map(state).collect())
     }
 
-    /// Executes a command unless its id was executed before, and notes the ack.
-    pub(crate) fn execute(&mut self, command: &Command, now_ms: u64) {
+    /// Executes a command unless its id was executed before, and notes the ack. True when it was
+    /// executed.
+    pub(crate) fn execute(&mut self, command: &Command, now_ms: u64) -> bool {
         let found = self
             .switches
             .iter()
@@ -106,15 +142,31 @@ impl Switches {
             }
         };
         let refused = result == AckResult::Refused;
-        let ack = PendingAck {
+        self.answer(PendingAck {
             id: command.id.clone(),
             result,
             refusal: refused.then_some(Refusal::NoSuchActuator),
             switch: found,
             under_way: false,
-        };
+        });
+        result == AckResult::Applied
+    }
+
+    /// Notes the refusal of a command that could not be read, but for its id.
+    pub(crate) fn refuse(&mut self, id: Id, refusal: Refusal) {
+        self.answer(PendingAck {
+            id,
+            result: AckResult::Refused,
+            refusal: Some(refusal),
+            switch: None,
+            under_way: false,
+        });
+    }
+
+    fn answer(&mut self, ack: PendingAck) {
         if self.acks.is_full() {
-            self.acks.pop_front();
+            let oldest = self.acks.pop_front();
+            self.gone_under_way += usize::from(oldest.is_some_and(|ack| ack.under_way));
         }
         // Room was made above.
         let _ = self.acks.push_back(ack);
@@ -161,9 +213,7 @@ impl Switches {
         Some(Ack {
             id: ack.id.clone(),
             result: ack.result,
-            reason: ack.refusal.map(|refusal| match refusal {
-                Refusal::NoSuchActuator => text("there is no such actuator"),
-            }),
+            reason: ack.refusal.map(Refusal::reason),
             actuators,
             off_in_ms: switch.and_then(|switch| rest(switch, now_ms)),
         })
@@ -171,12 +221,15 @@ impl Switches {
 
     /// The oldest ack under way has arrived.
     pub(crate) fn ack_acknowledged(&mut self) {
-        if self.acks.front().is_some_and(|ack| ack.under_way) {
+        if self.gone_under_way > 0 {
+            self.gone_under_way -= 1;
+        } else if self.acks.front().is_some_and(|ack| ack.under_way) {
             self.acks.pop_front();
         }
     }
 
     pub(crate) fn disconnected(&mut self) {
+        self.gone_under_way = 0;
         for ack in &mut self.acks {
             ack.under_way = false;
         }
@@ -186,8 +239,4 @@ impl Switches {
 fn rest(switch: &Switch, now_ms: u64) -> Option<u32> {
     let rest = switch.off_at_ms?.saturating_sub(now_ms);
     Some(u32::try_from(rest).unwrap_or(u32::MAX))
-}
-
-fn text<const N: usize>(text: &str) -> String<N> {
-    String::try_from(text).unwrap_or_default()
 }

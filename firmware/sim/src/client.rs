@@ -67,7 +67,7 @@ impl Connection {
     fn open(options: &Options, setup: &NodeSetup, name: &Name) -> Self {
         let broker = &options.broker;
         let mut mqtt = MqttOptions::new(&setup.name, &broker.host, broker.port);
-        let (will_topic, will) = signalbox_node::will(name);
+        let (will_topic, will) = signalbox_node::offline(name);
         mqtt.set_keep_alive(KEEP_ALIVE)
             .set_last_will(LastWill::new(
                 will_topic.as_str(),

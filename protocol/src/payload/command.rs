@@ -54,6 +54,21 @@ impl Command {
         Ok(command)
     }
 
+    /// The id alone, of what [`Command::decode`] refused, so that it can be answered.
+    #[must_use]
+    pub fn id_of(payload: &[u8]) -> Option<Id> {
+        #[derive(Deserialize)]
+        struct OnlyId {
+            id: Id,
+        }
+        check_len(payload, MESSAGE_BYTES_MAX).ok()?;
+        let id = match Encoding::detect(payload) {
+            Encoding::Json => from_json::<OnlyId>(payload).ok()?.id,
+            Encoding::Protobuf => Id::try_from(wire::Command::decode(payload).ok()?.id).ok()?,
+        };
+        is_id(&id).then_some(id)
+    }
+
     /// Writes into a buffer; gives the length.
     ///
     /// # Errors
@@ -99,7 +114,7 @@ impl Command {
     }
 
     fn check(&self) -> Result<(), DecodeError> {
-        if self.id.len() != ID_BYTES || !self.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if !is_id(&self.id) {
             return Err(DecodeError::Field {
                 field: "id",
                 problem: "is not a ULID",
@@ -114,7 +129,7 @@ impl Command {
             (Action::On, Some(1..=FOR_MS_MAX)) => Ok(()),
             (Action::On, Some(_)) => Err(DecodeError::Field {
                 field: "for_ms",
-                problem: "is not between 1 and 7 days",
+                problem: "is not between 1 ms and 7 days",
             }),
             (Action::Off | Action::Toggle, Some(_)) => Err(DecodeError::Field {
                 field: "for_ms",
@@ -122,4 +137,8 @@ impl Command {
             }),
         }
     }
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() == ID_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }

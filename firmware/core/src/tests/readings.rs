@@ -1,0 +1,157 @@
+//! What is reported, kept and numbered.
+
+use super::*;
+
+#[test]
+fn only_what_moved_or_is_old_is_reported() {
+    let mut node = node();
+    connect(&mut node, 0);
+    node.reading(&[Some(20.0), Some(500.0)], 0);
+    node.reading(&[Some(20.4), Some(503.0)], 1_000);
+    assert_eq!(node.waiting(), 1);
+    // The dead band counts from what was reported, so that a slow drift is not lost.
+    node.reading(&[Some(20.5), Some(503.0)], 2_000);
+    assert_eq!(node.waiting(), 2);
+    node.reading(&[None, Some(f32::NAN)], 3_000);
+    assert_eq!(node.waiting(), 2);
+    let (_, _, payload) = next(&mut node, 3_000).unwrap();
+    let text = String::from_utf8(payload).unwrap();
+    assert_eq!(
+        text,
+        r#"{"boot":7,"seq":1,"samples":[{"age_ms":3000,"values":{"temperature":20,"soil":500}},{"age_ms":1000,"values":{"temperature":20.5}}]}"#
+    );
+    node.acknowledged(Kind::Telemetry);
+    // The heartbeat, of each metric by itself.
+    node.reading(&[Some(20.5), Some(500.0)], 59_999);
+    assert_eq!(node.waiting(), 0);
+    node.reading(&[Some(20.5), Some(500.0)], 60_000);
+    let (_, _, payload) = next(&mut node, 60_000).unwrap();
+    assert!(
+        String::from_utf8(payload)
+            .unwrap()
+            .contains(r#"{"soil":500}"#)
+    );
+}
+
+#[test]
+fn readings_keep_their_step_and_none_is_made_up() {
+    let mut node = node();
+    assert!(node.sample_due(0));
+    node.reading(&[Some(1.0)], 0);
+    assert!(!node.sample_due(999));
+    assert!(node.sample_due(1_000));
+    node.reading(&[Some(2.0)], 1_300);
+    assert!(node.sample_due(2_000));
+    node.reading(&[Some(3.0)], 9_100);
+    assert!(!node.sample_due(9_999));
+    assert!(node.sample_due(10_000));
+}
+
+#[test]
+fn a_broken_connection_sends_the_same_under_the_same_number() {
+    let mut node = node();
+    connect(&mut node, 0);
+    node.reading(&[Some(20.0)], 0);
+    let (_, _, first) = next(&mut node, 500).unwrap();
+    node.reading(&[Some(30.0)], 1_000);
+    // One message at a time.
+    assert_eq!(next(&mut node, 1_000), None);
+    node.disconnected(1_000);
+    connect(&mut node, 5_000);
+    let (_, _, again) = next(&mut node, 5_000).unwrap();
+    assert_eq!(telemetry(&first), (7, 1, vec![(500, 20.0)]));
+    assert_eq!(telemetry(&again), (7, 1, vec![(5_000, 20.0)]));
+    node.acknowledged(Kind::Telemetry);
+    let (_, _, payload) = next(&mut node, 5_000).unwrap();
+    assert_eq!(telemetry(&payload), (7, 2, vec![(4_000, 30.0)]));
+}
+
+#[test]
+fn a_full_memory_keeps_the_newest_and_counts_the_rest() {
+    let mut node = node();
+    let more = 10;
+    for n in 0..READINGS + more {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        node.reading(&[Some(n as f32)], n as u64 * 1_000);
+    }
+    assert_eq!(node.waiting(), READINGS);
+    assert_eq!(node.dropped() as usize, more);
+    connect(&mut node, 100_000);
+    let (_, _, payload) = next(&mut node, 100_000).unwrap();
+    let (_, seq, samples) = telemetry(&payload);
+    assert_eq!((seq, samples.len()), (1, MESSAGE_SAMPLES_MAX));
+    assert_eq!(samples[0], (90_000, 10.0));
+    // Those under way may give way too; their number is then not used for others.
+    for n in 0..MESSAGE_SAMPLES_MAX {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        node.reading(&[Some(1_000.0 + n as f32)], 100_000 + n as u64 * 1_000);
+    }
+    node.disconnected(200_000);
+    connect(&mut node, 300_000);
+    let (_, _, payload) = next(&mut node, 300_000).unwrap();
+    let (_, seq, samples) = telemetry(&payload);
+    assert_eq!((seq, samples[0].1), (2, 10.0 + MESSAGE_SAMPLES_MAX as f64));
+}
+
+#[test]
+fn a_small_buffer_takes_the_readings_in_smaller_parts() {
+    let mut node = node();
+    for n in 0..40_u64 {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        node.reading(&[Some(n as f32 + 0.123)], n * 1_000);
+    }
+    connect(&mut node, 40_000);
+    let mut buffer = [0; BUFFER_BYTES_MIN];
+    let mut seen = 0;
+    while let Some(publish) = node.next_publish(&mut buffer, 40_000) {
+        let (_, _, samples) = telemetry(publish.payload);
+        for (_, value) in samples {
+            assert!((value - f64::from(seen) - 0.123).abs() < 1e-4);
+            seen += 1;
+        }
+        node.acknowledged(Kind::Telemetry);
+    }
+    assert_eq!(seen, 40);
+}
+
+#[test]
+fn a_message_that_goes_out_again_has_the_same_readings_however_old_they_are() {
+    for size in (BUFFER_BYTES_MIN..2_200).step_by(7) {
+        let mut node = node();
+        connect(&mut node, 0);
+        for n in 0..MESSAGE_SAMPLES_MAX as u64 {
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            node.reading(&[Some(n as f32 + 0.123)], n);
+        }
+        let mut buffer = std::vec![0; size];
+        let mut samples = |node: &mut Node<READINGS>, now_ms| {
+            telemetry(node.next_publish(&mut buffer, now_ms).unwrap().payload)
+        };
+        let (_, _, first) = samples(&mut node, 32);
+        node.disconnected(40);
+        let year_ms = 31_536_000_000;
+        connect(&mut node, year_ms);
+        let (_, seq, again) = samples(&mut node, year_ms);
+        assert_eq!((seq, again.len()), (1, first.len()), "{size}");
+    }
+}
+
+/// The number of a message whose readings have all given way while it was under way stays its
+/// own: its PUBACK does not count for the readings after them.
+#[test]
+fn a_late_pub_ack_counts_for_what_it_acknowledges() {
+    let mut node = node();
+    connect(&mut node, 0);
+    node.reading(&[Some(0.0)], 0);
+    let (_, seq, _) = telemetry(&next(&mut node, 0).unwrap().2);
+    assert_eq!(seq, 1);
+    for n in 1..=READINGS {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        node.reading(&[Some(n as f32)], n as u64);
+    }
+    assert_eq!((node.dropped(), next(&mut node, 100)), (1, None));
+    node.acknowledged(Kind::Telemetry);
+    assert_eq!(node.waiting(), READINGS);
+    let (_, seq, samples) = telemetry(&next(&mut node, 100).unwrap().2);
+    assert_eq!((seq, samples[0]), (2, (99, 1.0)));
+}
