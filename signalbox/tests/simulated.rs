@@ -11,6 +11,7 @@ use std::{
 };
 
 use chrono::Utc;
+use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
 use signalbox_backend::{
     clock::SystemClock,
@@ -117,6 +118,10 @@ impl Hosted {
 
     async fn end(self, sim: Sim) {
         timeout(DEADLINE, sim.stop()).await.unwrap().unwrap();
+        self.close().await;
+    }
+
+    async fn close(self) {
         self.stop.cancel();
         timeout(DEADLINE, self.station.join())
             .await
@@ -193,6 +198,59 @@ async fn a_power_cut_switches_off_and_the_station_learns_of_it() {
     hosted.led("kitchen", "off").await;
     assert!(!sim.cut_power("nobody").await);
     hosted.end(sim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_while_the_network_is_cut_does_not_bring_it_back() {
+    let hosted = Hosted::start().await;
+    let setup = hosted.setup("kitchen", 1).await;
+    let sim = Sim::start(&hosted.options, vec![setup]).unwrap();
+    hosted.online("kitchen").await;
+    let boot = hosted.get("/api/v1/nodes/kitchen").await["boot"].clone();
+    let cut = Instant::now();
+    let time = Duration::from_secs(1);
+    assert!(sim.cut_network("kitchen", time).await);
+    assert!(sim.reset("kitchen").await);
+    hosted
+        .until("/api/v1/nodes/kitchen", |node| {
+            node["presence"] == "online" && node["boot"] != boot
+        })
+        .await;
+    assert!(cut.elapsed() >= time, "{:?}", cut.elapsed());
+    assert_eq!(sim.counts().connects, 2);
+    hosted.end(sim).await;
+}
+
+/// The broker drops a last will at a goodbye, and would go on telling newcomers that the node is
+/// there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_says_that_it_is_gone() {
+    let hosted = Hosted::start().await;
+    let setup = hosted.setup("kitchen", 1).await;
+    let (username, password) = setup.login.clone().unwrap();
+    let sim = Sim::start(&hosted.options, vec![setup]).unwrap();
+    hosted.online("kitchen").await;
+    timeout(DEADLINE, sim.stop()).await.unwrap().unwrap();
+
+    let port = hosted.station.mqtt.port();
+    let mut options = MqttOptions::new("newcomer", "127.0.0.1", port);
+    options.set_credentials(username, password);
+    let (client, mut connection) = AsyncClient::new(options, 10);
+    client
+        .subscribe("signalbox/kitchen/status", QoS::AtLeastOnce)
+        .await
+        .unwrap();
+    let retained = async {
+        loop {
+            if let Event::Incoming(Incoming::Publish(message)) = connection.poll().await.unwrap() {
+                return message;
+            }
+        }
+    };
+    let retained = timeout(DEADLINE, retained).await.unwrap();
+    assert!(retained.retain);
+    assert_eq!(retained.payload, br#"{"online":false}"#[..]);
+    hosted.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

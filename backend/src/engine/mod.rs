@@ -10,7 +10,6 @@ mod messages;
 mod orders;
 mod requests;
 mod run;
-mod seen;
 mod state;
 #[cfg(test)]
 mod tests;

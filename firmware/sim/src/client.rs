@@ -8,7 +8,8 @@ use std::{
 };
 
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, Incoming, LastWill, MqttOptions, Outgoing, QoS,
+    AsyncClient, ClientError, ConnectionError, Event, Incoming, LastWill, MqttOptions, Outgoing,
+    QoS,
 };
 use signalbox_node::{Kind, Node, NodeOptions, Saved};
 use signalbox_protocol::{limits::MESSAGE_BYTES_MAX, payload::Name, topic};
@@ -30,8 +31,6 @@ const READINGS: usize = 256;
 const QUEUE_MAX: usize = 32;
 /// A connection that says nothing for this long is dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Shortest step of a node while its connection is being made.
-const CONNECTING_STEP: Duration = Duration::from_millis(10);
 /// Longest wait for the broker when leaving.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -99,18 +98,27 @@ impl Connection {
         }
     }
 
-    async fn say_goodbye(mut self) {
+    /// Leaves of its own accord. The broker drops the last will at a goodbye, so the node says
+    /// itself that it is gone.
+    async fn say_goodbye(mut self, name: &Name) {
+        let (topic, payload) = signalbox_node::offline(name);
         let goodbye = async {
-            if self.client.disconnect().await.is_ok() {
-                while let Some(Ok(event)) = self.events.recv().await {
-                    if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
-                        return;
-                    }
+            let qos = QoS::AtLeastOnce;
+            self.client
+                .publish(topic.as_str(), qos, true, payload)
+                .await?;
+            self.client.disconnect().await?;
+            while let Some(Ok(event)) = self.events.recv().await {
+                if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+                    break;
                 }
             }
+            Ok::<(), ClientError>(())
         };
-        // A broker that does not listen learns of it from the closed socket.
-        let _ = timeout(GOODBYE, goodbye).await;
+        // A broker that does not listen learns of it from the closed socket, and has the will.
+        if !matches!(timeout(GOODBYE, goodbye).await, Ok(Ok(()))) {
+            tracing::debug!(node = name.as_str(), "left without a goodbye");
+        }
     }
 }
 
@@ -129,6 +137,8 @@ struct Simulated {
     sensors: Sensors,
     world: World,
     begin: Instant,
+    /// There is no network before.
+    cut_until: Instant,
     stepped_ms: u64,
     dropped: u32,
 }
@@ -141,7 +151,13 @@ pub(crate) async fn run(
     mut plugs: mpsc::Receiver<Plug>,
     wait: Duration,
 ) {
-    sleep(wait).await;
+    let early = tokio::select! {
+        () = sleep(wait) => None,
+        plug = plugs.recv() => match plug {
+            None => return,
+            plug => plug,
+        },
+    };
     let begin = Instant::now();
     let name = Name::try_from(setup.name.as_str()).unwrap_or_default();
     let mut simulated = Simulated {
@@ -153,32 +169,22 @@ pub(crate) async fn run(
         options,
         counters,
         begin,
+        cut_until: begin,
         stepped_ms: 0,
         dropped: 0,
     };
+    if let Some(plug) = early {
+        simulated.plug(&plug);
+    }
     loop {
-        let ended = simulated.offline(&mut plugs, None).await;
-        let ended = match ended {
+        let ended = match simulated.offline(&mut plugs).await {
             Ended::Lost => simulated.online(&mut plugs).await,
             ended => ended,
         };
         match ended {
             Ended::Lost => {}
             Ended::Stop => return,
-            Ended::Plug(Plug::CutNetwork(time)) => {
-                let until = Instant::now() + time;
-                if matches!(
-                    simulated.offline(&mut plugs, Some(until)).await,
-                    Ended::Stop
-                ) {
-                    return;
-                }
-            }
-            Ended::Plug(Plug::Reset) => {
-                let saved = simulated.node.saved(simulated.now_ms());
-                simulated.restart(Some(&saved));
-            }
-            Ended::Plug(Plug::CutPower) => simulated.restart(None),
+            Ended::Plug(plug) => simulated.plug(&plug),
         }
     }
 }
@@ -213,29 +219,34 @@ impl Simulated {
         u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn plug(&mut self, plug: &Plug) {
+        match plug {
+            Plug::CutNetwork(time) => self.cut_until = Instant::now() + *time,
+            Plug::Reset => {
+                let saved = self.node.saved(self.now_ms());
+                self.restart(Some(&saved));
+            }
+            Plug::CutPower => self.restart(None),
+        }
+    }
+
     fn restart(&mut self, saved: Option<&Saved>) {
         let now_ms = self.now_ms();
         self.node = begin_node(&self.setup, &self.options, &self.name, saved, now_ms);
         self.dropped = 0;
     }
 
-    /// Measures and switches until it is time to connect (or until a time), or something else
-    /// happens.
-    async fn offline(&mut self, plugs: &mut mpsc::Receiver<Plug>, until: Option<Instant>) -> Ended {
+    /// Measures and switches until it is time to connect, or something else happens.
+    async fn offline(&mut self, plugs: &mut mpsc::Receiver<Plug>) -> Ended {
         loop {
             self.turn();
-            let done = match until {
-                None => self.node.connect_due(self.now_ms()),
-                Some(until) => until <= Instant::now(),
-            };
-            if done {
+            let connect_ms = self.node.connect_at_ms().unwrap_or_default();
+            let connect = self.at(connect_ms).max(self.cut_until);
+            if connect <= Instant::now() {
                 return Ended::Lost;
             }
-            // At least a millisecond on: what is due to connect does not count while the network
-            // is cut.
-            let next = self.wake().max(Instant::now() + Duration::from_millis(1));
             tokio::select! {
-                () = sleep_until(until.map_or(next, |until| until.min(next))) => {}
+                () = sleep_until(connect.min(self.wake())) => {}
                 plug = plugs.recv() => return plug.map_or(Ended::Stop, Ended::Plug),
             }
         }
@@ -257,7 +268,7 @@ impl Simulated {
                     }
                     None => break Ended::Lost,
                 },
-                () = sleep_until(self.wake_online(welcome)) => {}
+                () = sleep_until(self.wake()) => {}
                 plug = plugs.recv() => break plug.map_or(Ended::Stop, Ended::Plug),
             }
             self.turn();
@@ -268,7 +279,7 @@ impl Simulated {
         }
         self.node.disconnected(self.now_ms());
         if matches!(ended, Ended::Stop) && welcome {
-            connection.say_goodbye().await;
+            connection.say_goodbye(&self.name).await;
         }
         ended
     }
@@ -312,6 +323,9 @@ impl Simulated {
 
     /// Hands over what the node has to say.
     fn publish(&mut self, connection: &mut Connection) {
+        if !self.node.publish_ready() {
+            return;
+        }
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         while connection.handed_over.len() < QUEUE_MAX / 2
             && let Some(message) = self.node.next_publish(&mut buffer, self.now_ms())
@@ -368,17 +382,12 @@ impl Simulated {
         }
     }
 
-    /// While the connection is being made the node wants to connect at once, and at once again.
-    fn wake_online(&self, welcome: bool) -> Instant {
-        let wake = self.wake();
-        if welcome {
-            return wake;
-        }
-        wake.max(Instant::now() + CONNECTING_STEP)
+    fn wake(&self) -> Instant {
+        self.at(self.node.next_wake_ms())
     }
 
-    fn wake(&self) -> Instant {
-        self.begin + Duration::from_millis(self.node.next_wake_ms())
+    fn at(&self, ms: u64) -> Instant {
+        self.begin + Duration::from_millis(ms)
     }
 
     fn note(&self, error: &ConnectionError) {

@@ -69,7 +69,11 @@ impl FromStr for Broker {
 
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mqtt://{}:{}", self.host, self.port)
+        if self.host.contains(':') {
+            write!(f, "mqtt://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "mqtt://{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -258,7 +262,7 @@ impl Sim {
         }
     }
 
-    /// Cuts a node's network for a time: no goodbye, its readings wait. False when there is no
+    /// Cuts a node's network for a time from now: no goodbye, its readings wait. False when there is no
     /// such node.
     pub async fn cut_network(&self, name: &str, time: Duration) -> bool {
         self.plug(name, Plug::CutNetwork(time)).await

@@ -83,6 +83,10 @@ fn addresses_of_brokers_are_read() {
     for bad in ["", "mqtt://", "http://pi", "pi:notaport", "mqtt://a@b"] {
         assert!(read(bad).is_err(), "{bad}");
     }
+    // What is shown can be given again.
+    for given in ["mqtt://pi:1884", "mqtt://[::1]:1883"] {
+        assert_eq!(given.parse::<Broker>().unwrap().to_string(), given);
+    }
 }
 
 #[tokio::test]
@@ -95,4 +99,13 @@ async fn a_setup_that_cannot_be_is_refused() {
     many.actuators = (0..9).map(|n| format!("a{n}")).collect();
     let too_many = start(many).unwrap_err();
     assert!(too_many.to_string().contains('9'), "{too_many}");
+}
+
+#[tokio::test]
+async fn nodes_that_have_not_begun_yet_stop_at_once() {
+    let options = Options::new("127.0.0.1:1".parse().unwrap());
+    let nodes = (0..20_000).map(|n| NodeSetup::new(&format!("a-{n}"), None, n));
+    let sim = Sim::start(&options, nodes.collect()).unwrap();
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(20), sim.stop());
+    stopped.await.unwrap().unwrap();
 }

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, env = "SIGNALBOX_MQTT_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// File with a login per node, a line each: what `signalbox node add NAME --json` prints
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["password", "nodes", "name", "username"])]
     logins: Option<PathBuf>,
     /// Time between two readings of a node
     #[arg(long, default_value = "2s", value_name = "DURATION")]
@@ -97,7 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         report.write(&sim.counts(), count);
     }
-    report.end();
+    report.end(&sim.counts(), count);
     sim.stop().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -157,10 +157,7 @@ impl Report {
             .last
             .as_ref()
             .map_or(0, |last| counts.acknowledged - last.acknowledged);
-        let mut text = format!(
-            "{}/{nodes} online, {} messages ({rate}/s), {} commands, {} readings dropped",
-            counts.online, counts.acknowledged, counts.commands, counts.dropped
-        );
+        let mut text = format!("{}, {rate}/s", summary(counts, nodes));
         if let Some(error) = counts
             .last_error
             .as_ref()
@@ -186,9 +183,24 @@ impl Report {
         self.last = Some(counts.clone());
     }
 
-    fn end(&self) {
+    /// The sum, as the last line.
+    fn end(&self, counts: &Counts, nodes: usize) {
         if self.line_open {
             eprintln!();
         }
+        eprintln!("{}", summary(counts, nodes));
     }
+}
+
+fn summary(counts: &Counts, nodes: usize) -> String {
+    format!(
+        "{}/{nodes} online, {} connects, {} of {} messages acknowledged, {} commands, {} readings \
+         dropped",
+        counts.online,
+        counts.connects,
+        counts.acknowledged,
+        counts.published,
+        counts.commands,
+        counts.dropped
+    )
 }
