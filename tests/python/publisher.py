@@ -1,8 +1,9 @@
 """Publishes numbered readings as fast as it can, by paho-mqtt, and keeps account of what was
 acknowledged. It survives any number of broker restarts and sends what was not acknowledged again,
-in order, before anything new: so the protocol wants it.
+in order, before anything new: so the protocol wants it. A careless one leaves that to paho, where
+new messages overtake those that were queued while the broker was away.
 
-publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N] [--samples N]
+publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N] [--samples N] [--careless]
 
 Orders: stop (no new numbers; ends when all are acknowledged).
 Events: acked {n} now and then, done {published, acked}: `acked` is a list of [first, last].
@@ -36,7 +37,8 @@ class Publisher:
             mqtt.CallbackAPIVersion.VERSION2, client_id=args.name, reconnect_on_failure=False
         )
         self.client.username_pw_set(args.name, args.password)
-        self.client.max_inflight_messages_set(args.window)
+        if not args.careless:
+            self.client.max_inflight_messages_set(args.window)
         self.client.on_connect = self.connected
         self.client.on_disconnect = lambda *_: self.open.clear()
         self.client.on_publish = lambda _c, _d, mid, *_: self.answered.put(mid)
@@ -93,8 +95,9 @@ class Publisher:
     def run(self):
         seq = 0
         while not self.stopping.is_set():
-            self.wait_until_open()
-            while self.open.is_set() and not self.stopping.is_set():
+            if not self.args.careless:
+                self.wait_until_open()
+            while (self.args.careless or self.open.is_set()) and not self.stopping.is_set():
                 if self.args.limit and seq == self.args.limit:
                     self.stopping.set()
                     break
@@ -119,6 +122,7 @@ def main():
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--careless", action="store_true")
     publisher = Publisher(parser.parse_args())
     threading.Thread(target=publisher.serve, daemon=True).start()
     threading.Thread(target=publisher.run, daemon=True).start()

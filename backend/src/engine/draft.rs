@@ -1,6 +1,6 @@
 //! What applying inputs changed: rows to write, and effects to let out after the commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
@@ -22,7 +22,7 @@ type NodeBoot = (String, u32);
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) samples: Vec<NodeSamples>,
-    pub(super) marks: HashMap<NodeBoot, (u32, Option<DateTime<Utc>>)>,
+    pub(super) marks: HashSet<NodeBoot>,
     pub(super) marks_forgotten: Vec<(String, u32)>,
     pub(super) nodes: BTreeSet<String>,
     pub(super) actuators: BTreeSet<(String, String)>,
@@ -74,12 +74,17 @@ impl Draft {
             bad_messages: std::mem::take(&mut self.bad_messages),
             ..Batch::default()
         };
-        for ((node, boot), (seq, at)) in self.marks.drain() {
-            if let Some(at) = at {
+        for (node, boot) in self.marks.drain() {
+            let boots = state.marks.get(&node);
+            if let Some(seen) = boots.and_then(|boots| boots.get(&boot)) {
                 batch.marks.push(Mark {
                     node,
-                    number: Number { boot, seq },
-                    at,
+                    number: Number {
+                        boot,
+                        seq: seen.highest(),
+                    },
+                    gaps: seen.gaps().to_vec(),
+                    at: seen.at,
                 });
             }
         }

@@ -10,7 +10,8 @@ use signalbox_protocol::api::{
 
 use super::{
     draft::Draft,
-    state::{SERIES_PER_NODE_MAX, Seen, State},
+    seen::Seen,
+    state::{SERIES_PER_NODE_MAX, State},
 };
 use crate::{
     ingest::{Body, Inbound, Number, Rejection, Sample, Status, Telemetry},
@@ -103,17 +104,13 @@ impl State {
         }
         self.check_series(node, &telemetry.samples)?;
         if let Some(Number { boot, seq }) = telemetry.number {
-            let seen = Seen {
-                seq,
-                at: received_at,
-            };
             self.marks
                 .entry(node.clone())
                 .or_default()
-                .insert(boot, seen);
-            draft
-                .marks
-                .insert((node.clone(), boot), (seq, Some(received_at)));
+                .entry(boot)
+                .and_modify(|seen| seen.add(seq, received_at))
+                .or_insert_with(|| Seen::first(seq, received_at));
+            draft.marks.insert((node.clone(), boot));
         }
         draft.flagged += telemetry
             .samples
@@ -138,7 +135,7 @@ impl State {
             .marks
             .get(node)
             .and_then(|boots| boots.get(&number.boot));
-        seen.is_some_and(|seen| number.seq <= seen.seq)
+        seen.is_some_and(|seen| seen.has(number.seq))
     }
 
     fn check_series(&mut self, node: &str, samples: &[Sample]) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod messages;
 mod orders;
 mod requests;
 mod run;
+mod seen;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use signalbox_protocol::api::{
 };
 use ulid::{Generator, Ulid};
 
-use super::draft::Draft;
+use super::{draft::Draft, seen::Seen};
 use crate::{
     config::Config,
     store::{ActuatorFacts, CommandRow, Loaded, NodeFacts},
@@ -48,13 +48,6 @@ impl Settings {
             mail: config.mail.is_some(),
         }
     }
-}
-
-/// The highest sequence number of a start of a node, and when it came.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) seq: u32,
-    pub(super) at: DateTime<Utc>,
 }
 
 /// The engine's state.
@@ -123,10 +116,7 @@ impl State {
             ids: Generator::new(),
         };
         for mark in loaded.marks {
-            let seen = Seen {
-                seq: mark.number.seq,
-                at: mark.at,
-            };
+            let seen = Seen::new(mark.number.seq, mark.gaps, mark.at);
             state
                 .marks
                 .entry(mark.node)

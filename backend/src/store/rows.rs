@@ -21,7 +21,7 @@ pub struct NodeSamples {
     pub samples: Vec<Sample>,
 }
 
-/// The highest sequence number stored of one start of a node. The store keeps the newest
+/// Which numbers of one start of a node are stored. The store keeps the newest
 /// [`MARKS_PER_NODE_MAX`] starts of each node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -29,7 +29,9 @@ pub struct Mark {
     pub node: String,
     /// Boot and highest sequence.
     pub number: Number,
-    /// When it was last raised.
+    /// Below the highest, what has not come yet: first and last of each gap, rising.
+    pub gaps: Vec<(u32, u32)>,
+    /// When the last number came.
     pub at: DateTime<Utc>,
 }
 
@@ -160,7 +162,7 @@ pub struct Mail {
 pub struct Batch {
     /// Samples, in order of arrival.
     pub samples: Vec<NodeSamples>,
-    /// Raised high-water marks, one per (node, boot).
+    /// Changed marks, one per (node, boot).
     pub marks: Vec<Mark>,
     /// Marks to forget: the node counts its starts anew.
     pub marks_forgotten: Vec<(String, u32)>,

@@ -12,6 +12,8 @@ use crate::helper::{Script, Station, full, run, tool};
 
 /// Nodes that publish at the same time.
 const NODES: usize = 3;
+/// The one of them whose messages overtake each other after a break.
+const CARELESS: usize = 2;
 /// Kills in a usual run, and in a full one.
 const KILLS: [u32; 2] = [5, 100];
 /// A rule of its own fires each time the numbers have come this far: its mails must be neither
@@ -47,7 +49,10 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         .map(|n| {
             let name = format!("node{n}");
             let password = station.add_node(&name);
-            let args = ["127.0.0.1", &mqtt, &name, &password];
+            let mut args = vec!["127.0.0.1", &mqtt, &name, &password];
+            if n == CARELESS {
+                args.extend(["--careless", "--window", "400"]);
+            }
             Script::start("publisher.py", &args, station.home())
         })
         .collect();

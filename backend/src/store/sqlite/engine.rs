@@ -34,8 +34,8 @@ type ActuatorRow = (
 #[async_trait]
 impl EngineStore for SqliteStore {
     async fn load(&self) -> Result<Loaded> {
-        let marks: Vec<(String, u32, u32, i64)> =
-            sqlx::query_as("SELECT node, boot, seq, at_us FROM mark")
+        let marks: Vec<(String, u32, u32, String, i64)> =
+            sqlx::query_as("SELECT node, boot, seq, gaps, at_us FROM mark")
                 .fetch_all(&self.readers)
                 .await?;
         let latest: Vec<(String, String, i64, f64)> = sqlx::query_as(
@@ -46,12 +46,15 @@ impl EngineStore for SqliteStore {
         Ok(Loaded {
             marks: marks
                 .into_iter()
-                .map(|(node, boot, seq, at_us)| Mark {
-                    node,
-                    number: Number { boot, seq },
-                    at: time(at_us),
+                .map(|(node, boot, seq, gaps, at_us)| {
+                    Ok(Mark {
+                        node,
+                        number: Number { boot, seq },
+                        gaps: from_doc(&gaps)?,
+                        at: time(at_us),
+                    })
                 })
-                .collect(),
+                .collect::<Result<_>>()?,
             nodes: self.node_facts().await?,
             actuators: self.actuator_facts().await?,
             rules: self.docs("SELECT doc FROM rule ORDER BY id").await?,

@@ -35,11 +35,12 @@ static PUT_ACTUATORS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 /// A trigger forgets old starts of a node when a new one comes.
-static RAISE_MARKS: LazyLock<Many> = LazyLock::new(|| {
+static PUT_MARKS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
-        "INSERT INTO mark (node, boot, seq, at_us) VALUES ",
-        4,
-        " ON CONFLICT (node, boot) DO UPDATE SET seq = excluded.seq, at_us = excluded.at_us",
+        "INSERT INTO mark (node, boot, seq, gaps, at_us) VALUES ",
+        5,
+        " ON CONFLICT (node, boot) DO UPDATE SET seq = excluded.seq, gaps = excluded.gaps, \
+         at_us = excluded.at_us",
     )
 });
 static PUT_RULES: LazyLock<Many> =
@@ -127,12 +128,17 @@ async fn write_marks(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
             .bind(boot);
         pipeline.flush().await?;
     }
-    RAISE_MARKS
-        .add_all(pipeline, &batch.marks, |values, mark, _| {
+    let mut marks = Vec::with_capacity(batch.marks.len());
+    for mark in &batch.marks {
+        marks.push((mark, to_doc(&mark.gaps)?));
+    }
+    PUT_MARKS
+        .add_all(pipeline, &marks, |values, (mark, gaps), _| {
             values
                 .bind(&mark.node)
                 .bind(mark.number.boot)
                 .bind(mark.number.seq)
+                .bind(gaps)
                 .bind(us(mark.at));
         })
         .await?;

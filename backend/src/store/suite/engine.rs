@@ -67,8 +67,12 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         pending_command: None,
         ..actuator("bare", "led")
     };
+    let gappy = crate::store::Mark {
+        gaps: vec![(1, 7), (9, u32::MAX - 1)],
+        ..mark("attic", u32::MAX, u32::MAX, 1)
+    };
     let batch = Batch {
-        marks: vec![mark("attic", u32::MAX, u32::MAX, 1), mark("bare", 0, 0, 2)],
+        marks: vec![gappy, mark("bare", 0, 0, 2)],
         nodes: vec![node("attic"), bare_node],
         actuators: vec![actuator("attic", "fan"), bare_actuator],
         rules: vec![rule(1), rule(2)],

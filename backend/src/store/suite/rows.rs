@@ -49,6 +49,7 @@ pub(in crate::store) fn mark(node: &str, boot: u32, seq: u32, at_seconds: i64) -
     Mark {
         node: node.to_owned(),
         number: Number { boot, seq },
+        gaps: Vec::new(),
         at: at_s(at_seconds),
     }
 }
