@@ -22,11 +22,18 @@ pub(super) struct Will {
 /// What the end of a connection means.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Closed {
-    /// This node has no connection left.
+    /// This node is not there any more: it has no connection left, or none with a last will on
+    /// its status where it had one. (Who only listens with the node's login is not the node.)
     pub(super) gone: Option<String>,
     /// The will is to be taken as a message. Wills on status topics are not among them: they
     /// say what `gone` says, and `gone` also knows whether the node is connected again.
     pub(super) will: Option<Will>,
+}
+
+impl Will {
+    fn is_status(&self) -> bool {
+        matches!(Topic::parse(&self.topic), Topic::Status { .. })
+    }
 }
 
 #[derive(Debug)]
@@ -37,11 +44,25 @@ struct Connection {
     gate: Weak<Gate>,
 }
 
+impl Connection {
+    fn has_status_will(&self) -> bool {
+        self.will.as_ref().is_some_and(Will::is_status)
+    }
+}
+
+/// Connections of one node.
+#[derive(Debug, Default)]
+struct Count {
+    all: u32,
+    /// Of them with a last will on a status topic.
+    with_will: u32,
+}
+
 #[derive(Debug, Default)]
 struct Open {
     /// Oldest first; more than one only while a new connection takes over.
     by_client: HashMap<Arc<str>, VecDeque<Connection>>,
-    by_node: HashMap<String, u32>,
+    by_node: HashMap<String, Count>,
 }
 
 /// All open connections. Its size is bounded by the broker's limit of clients.
@@ -66,16 +87,18 @@ impl Connections {
             }
         });
         let node = node.map(str::to_owned);
-        let mut open = lock(&self.0);
-        if let Some(node) = &node {
-            *open.by_node.entry(node.clone()).or_default() += 1;
-        }
         let connection = Connection {
             login,
             node,
             will,
             gate,
         };
+        let mut open = lock(&self.0);
+        if let Some(node) = &connection.node {
+            let count = open.by_node.entry(node.clone()).or_default();
+            count.all += 1;
+            count.with_will += u32::from(connection.has_status_will());
+        }
         open.by_client
             .entry(client)
             .or_default()
@@ -96,19 +119,22 @@ impl Connections {
         let Some(ended) = ended else {
             return Closed::default();
         };
+        let with_will = ended.has_status_will();
         let gone = ended.node.filter(|node| {
-            let left = open.by_node.get_mut(node).map_or(0, |left| {
-                *left = left.saturating_sub(1);
-                *left
-            });
-            if left == 0 {
+            let Some(count) = open.by_node.get_mut(node) else {
+                return true;
+            };
+            count.all = count.all.saturating_sub(1);
+            count.with_will = count.with_will.saturating_sub(u32::from(with_will));
+            let gone = count.all == 0 || (with_will && count.with_will == 0);
+            if count.all == 0 {
                 open.by_node.remove(node);
             }
-            left == 0
+            gone
         });
-        let will = ended.will.filter(|will| {
-            !clean && !taken_over && !matches!(Topic::parse(&will.topic), Topic::Status { .. })
-        });
+        let will = ended
+            .will
+            .filter(|will| !clean && !taken_over && !will.is_status());
         Closed { gone, will }
     }
 
@@ -157,6 +183,21 @@ mod tests {
         assert_eq!(open.closed("one", false), Closed::default());
         assert_eq!(open.closed("two", true).gone.as_deref(), Some("a"));
         assert_eq!(open.closed("two", true), Closed::default());
+    }
+
+    #[test]
+    fn who_listens_with_a_nodes_login_is_not_the_node() {
+        let open = Connections::default();
+        let status = || will("signalbox/a/status");
+        open.opened("board".into(), Some("a".into()), status(), Weak::new());
+        open.opened("listener".into(), Some("a".into()), None, Weak::new());
+        // The board comes back before its old connection is seen to have ended.
+        open.opened("board".into(), Some("a".into()), status(), Weak::new());
+        assert_eq!(open.closed("board", false), Closed::default());
+        assert_eq!(open.closed("board", false).gone.as_deref(), Some("a"));
+        open.opened("board".into(), Some("a".into()), status(), Weak::new());
+        assert_eq!(open.closed("listener", false), Closed::default());
+        assert_eq!(open.closed("board", true).gone.as_deref(), Some("a"));
     }
 
     #[test]
