@@ -1,24 +1,18 @@
 //! The embedded broker, with clients that others wrote: mosquitto's and paho's, MQTT 3.1.1 and 5.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-    sync::mpsc::{self, Receiver},
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::helper::{DEADLINE, Ended, Script, Station, eventually, never_within, run, tool};
+use crate::helper::{Ended, Running, Script, Station, eventually, never_within, run, tool};
 
 /// Mosquitto's words for the versions.
 const VERSIONS: [&str; 2] = ["mqttv311", "mqttv5"];
 
 /// A login.
-struct As<'a> {
-    name: &'a str,
-    password: &'a str,
+pub(crate) struct As<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
 }
 
 fn publish(station: &Station, login: &As<'_>, version: &str, more: &[&str]) -> Ended {
@@ -28,51 +22,18 @@ fn publish(station: &Station, login: &As<'_>, version: &str, more: &[&str]) -> E
     run(command.args(more), "")
 }
 
-/// A running `mosquitto_sub`; ended with the value.
-struct Subscriber {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Subscriber {
-    fn start(station: &Station, login: &As<'_>, version: &str, more: &[&str]) -> Self {
-        let mut child = tool("mosquitto_sub", station.home())
-            .args(["-h", "127.0.0.1", "-p", &station.mqtt_port(), "-V", version])
-            .args(["-u", login.name, "-P", login.password, "-q", "1"])
-            .args(["-F", "%r %t %p"])
-            .args(more)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (send, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    #[track_caller]
-    fn next(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("a message")
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        // It may have ended already; there is nothing more to do either way.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A running `mosquitto_sub` that prints whether it was retained, topic and message.
+pub(crate) fn subscriber(
+    station: &Station,
+    login: &As<'_>,
+    version: &str,
+    more: &[&str],
+) -> Running {
+    let mut command = tool("mosquitto_sub", station.home());
+    command.args(["-h", "127.0.0.1", "-p", &station.mqtt_port(), "-V", version]);
+    command.args(["-u", login.name, "-P", login.password, "-q", "1"]);
+    command.args(["-F", "%r %t %p"]).args(more);
+    Running::start(&mut command)
 }
 
 /// The first refused message on a topic.
@@ -251,19 +212,20 @@ fn a_status_is_retained_and_the_last_will_tells_the_end() {
             "-t",
             "signalbox/kitchen/#",
         ];
-        let mut node = Subscriber::start(&station, &login, version, &will);
+        let mut node = subscriber(&station, &login, version, &will);
         let args = ["-t", status, "-q", "1", "-r", "-m", online];
         eventually("the node has come", || {
             publish(&station, &login, version, &args).good();
-            let line = node.lines.recv_timeout(Duration::from_millis(100));
-            line.is_ok_and(|line| line.ends_with(online)).then_some(())
+            let line = node.next_within(Duration::from_millis(100));
+            line.is_some_and(|line| line.ends_with(online))
+                .then_some(())
         });
         let node_now = presence("online");
         assert_eq!(node_now["firmware"], "0.1.0");
         assert_eq!(node_now["actuators"]["led"]["reported"], "off");
 
         // Who comes later is told, and that it was kept.
-        let later = Subscriber::start(&station, &login, version, &["-t", status]);
+        let later = subscriber(&station, &login, version, &["-t", status]);
         assert_eq!(later.next(), format!("1 {status} {online}"));
 
         node.kill();

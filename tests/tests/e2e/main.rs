@@ -15,4 +15,5 @@ mod commands;
 mod durability;
 mod helper;
 mod mail;
+mod programs;
 mod resources;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{
     DEADLINE, Ended, Script,
     program::{run, signalbox, tool},
+    running,
 };
 
 /// How a daemon is to be.
@@ -85,6 +86,12 @@ impl Station {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Asks the daemon to end, by `INT` or `TERM`; its exit code.
+    pub(crate) fn signal(&mut self, name: &str) -> Option<i32> {
+        running::signal(&self.child, name);
+        running::exit_code(&mut self.child)
     }
 
     /// Starts it again in the same folder, at the same addresses.
