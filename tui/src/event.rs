@@ -53,6 +53,8 @@ pub(crate) struct Snapshot {
     pub(crate) commands: Vec<Command>,
     pub(crate) messages: Vec<Message>,
     pub(crate) recent: BucketsReply,
+    /// Whether the station can send mails.
+    pub(crate) mail_configured: bool,
 }
 
 /// What became of an action.

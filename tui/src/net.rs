@@ -15,6 +15,7 @@ use signalbox_protocol::api::{
     message::{MessageQuery, Messages},
     node::Nodes,
     rule::{Rule, Rules},
+    station::Station,
 };
 use tokio::{sync::mpsc::Sender, time::sleep};
 
@@ -111,7 +112,9 @@ async fn snapshot(
         ..RangeQuery::default()
     };
     let recent: BucketsReply = client.get("/api/v1/data/byDate", &query).await?;
+    let station: Station = client.get("/api/v1/station", &()).await?;
     Ok(Snapshot {
+        mail_configured: station.mail_configured,
         hello,
         me: client.get("/api/v1/auth/whoami", &()).await?,
         nodes: nodes.nodes,

@@ -172,6 +172,44 @@ fn over_tcp_a_person_logs_in_once() {
     assert!(screen.ended());
 }
 
+/// The station of [`a_program_that_panics`].
+const PANIC_HOST: &str = "SIGNALBOX_TEST_PANIC_HOST";
+
+#[test]
+#[ignore = "the next test runs it in a pseudo-terminal"]
+fn a_program_that_panics() {
+    let host = std::env::var(PANIC_HOST).unwrap();
+    let options = signalbox_tui::Options {
+        endpoint: host.parse().unwrap(),
+        token: None,
+        keep_token: Box::new(|_, _| panic!("as it was told")),
+        colour: true,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(signalbox_tui::run(options)).unwrap();
+}
+
+#[test]
+fn a_panic_restores_the_terminal_and_can_be_read() {
+    let station = Station::start();
+    station.user("ada", "correct horse battery");
+    let mut command = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args([
+        "--ignored",
+        "--exact",
+        "a_program_that_panics",
+        "--nocapture",
+    ]);
+    command.env(PANIC_HOST, station.tcp());
+    command.env("RUST_BACKTRACE", "0");
+    let mut screen = Screen::run(&station, command, 100, 30);
+    screen.until("the login", |text| text.to_lowercase().contains("password"));
+    screen.keys("ada\tcorrect horse battery\r");
+    assert!(!screen.ended());
+    let text = screen.text();
+    assert!(text.contains("as it was told"), "{text}");
+}
+
 #[test]
 fn without_a_terminal_it_says_so() {
     let output = station::program().output().unwrap();

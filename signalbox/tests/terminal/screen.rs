@@ -43,11 +43,20 @@ impl Screen {
     }
 
     pub(crate) fn open_with(station: &Station, args: &[&str], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_signalbox"));
+        command.args(args);
+        Self::run(station, command, columns, rows)
+    }
+
+    pub(crate) fn run(
+        station: &Station,
+        mut command: CommandBuilder,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let pty = native_pty_system()
             .openpty(pty_size(columns, rows))
             .unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_signalbox"));
-        command.args(args);
         command.env("HOME", station.dir.path());
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();

@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::incident::{Incident, IncidentState};
 
-use super::{cell, list, put};
+use super::{cell, list, put, without_mail};
 use crate::{
     state::{State, severity_word},
     theme::Theme,
@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let area = without_mail(state, theme, area, buf);
     let incidents = state.shown_incidents();
     if incidents.is_empty() {
         put(buf, area, 1, 2, "nothing has fired", theme.dim());

@@ -222,6 +222,19 @@ fn cell(buf: &mut Buffer, area: Rect, (x, width): (u16, u16), y: u16, text: &str
     }
 }
 
+/// Says at the bottom of an area that nobody gets a mail, and gives the area above.
+fn without_mail(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
+    if state.mail_configured || area.height < ROWS_MIN {
+        return area;
+    }
+    let text = "no mail server is configured: alerts show in the terminal only";
+    put(buf, area, 1, area.height - 1, text, theme.dim());
+    Rect {
+        height: area.height - 1,
+        ..area
+    }
+}
+
 /// A list of lines with a head and a selected one; `line` draws one into its row.
 fn list<T>(
     head: &str,

@@ -3,10 +3,11 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::incident::IncidentState;
 
-use super::{cell, list, put};
+use super::{cell, list, put, without_mail};
 use crate::{state::State, theme::Theme, words};
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let area = without_mail(state, theme, area, buf);
     let rules = state.shown_rules();
     if rules.is_empty() {
         put(buf, area, 1, 2, "no rules: `n` makes one", theme.dim());

@@ -49,6 +49,7 @@ impl State {
         let named = |node: Node| (node.name.clone(), node);
         self.nodes = snapshot.nodes.into_iter().map(named).collect();
         self.rules = snapshot.rules;
+        self.mail_configured = snapshot.mail_configured;
         self.incidents = snapshot.incidents;
         self.commands = snapshot.commands.into();
         self.messages = snapshot.messages.into();

@@ -93,6 +93,8 @@ pub(crate) struct State {
     pub(crate) nodes: BTreeMap<String, Node>,
     pub(crate) sparks: BTreeMap<(String, String), Spark>,
     pub(crate) rules: Vec<Rule>,
+    /// Whether the station can send mails.
+    pub(crate) mail_configured: bool,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) messages: VecDeque<Message>,
@@ -125,6 +127,7 @@ impl State {
             nodes: BTreeMap::new(),
             sparks: BTreeMap::new(),
             rules: Vec::new(),
+            mail_configured: true,
             incidents: Vec::new(),
             commands: VecDeque::new(),
             messages: VecDeque::new(),

@@ -155,6 +155,7 @@ fn command(state: CommandState) -> Command {
 fn connected() -> State {
     let mut state = State::new("unix:///run/s.sock".to_owned(), at(0));
     let snapshot = Snapshot {
+        mail_configured: false,
         hello: Hello {
             id: "x".to_owned(),
             version: "0.1.0".to_owned(),
