@@ -18,11 +18,20 @@ use signalbox_tui::client::{Client, Endpoint};
 /// Name of the file with tokens.
 const TOKENS_NAME: &str = "sessions.json";
 
+/// Place in the page of help; clap numbers a verb's own options from 0.
+const AFTER_THE_VERBS_OWN: usize = 900;
+
 /// Every verb that asks a station takes these.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StationArgs {
     /// The station: unix://PATH or tcp://HOST:PORT [default: the local socket]
-    #[arg(long, env = "SIGNALBOX_HOST", value_name = "ADDRESS", global = true)]
+    #[arg(
+        long,
+        env = "SIGNALBOX_HOST",
+        value_name = "ADDRESS",
+        global = true,
+        display_order = AFTER_THE_VERBS_OWN
+    )]
     pub(crate) host: Option<Endpoint>,
     /// Token of a session [default: the one that `signalbox login` keeps]
     #[arg(
@@ -34,7 +43,7 @@ pub(crate) struct StationArgs {
     )]
     token: Option<String>,
     /// Print JSON, as the API gives it
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = AFTER_THE_VERBS_OWN)]
     pub(crate) json: bool,
 }
 
