@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`Node::reading`] when [`Node::sample_due`] | keeps what is worth reporting |
 //! | [`Node::connected`], [`Node::disconnected`] | what to send again, [`Node::connect_at_ms`] |
-//! | [`Node::command`] | an ack, and [`Node::is_on`] for the pins |
+//! | [`Node::command`], [`Node::retained_command`] | an ack, and [`Node::is_on`] for the pins |
 //! | [`Node::tick`] at [`Node::next_wake_ms`] | switches off what is due |
 //! | [`Node::next_publish`], [`Node::acknowledged`] | messages, each until its PUBACK |
 //!

@@ -160,6 +160,12 @@ impl<const READINGS: usize> Node<READINGS> {
         }
     }
 
+    /// Takes note of a command that the broker had retained. The station retains none: it is old
+    /// or from somebody else, and is counted and not executed.
+    pub fn retained_command(&mut self) {
+        self.bad_commands = self.bad_commands.saturating_add(1);
+    }
+
     /// Signal strength for the next status.
     pub fn set_rssi_dbm(&mut self, rssi_dbm: i16) {
         self.rssi_dbm = Some(rssi_dbm);
@@ -321,7 +327,7 @@ impl<const READINGS: usize> Node<READINGS> {
         self.outbox.dropped
     }
 
-    /// Commands that could not be read.
+    /// Commands that could not be read, or were retained.
     #[must_use]
     pub const fn bad_commands(&self) -> u32 {
         self.bad_commands

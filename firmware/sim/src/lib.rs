@@ -5,11 +5,13 @@
 //! |---|---|
 //! | [`world`] | the room: a lamp warms it, a pump wets the soil, the day goes by |
 //! | `sensors` | what a DHT11 and a soil probe make of it |
-//! | `client` | one node's connection |
+//! | `client` | one node between broker, room and clock |
+//! | `connection` | one connection of it |
 //! | `past` | made-up history, published before the node begins |
 //! | `sim` | all nodes of a process, and the way to pull their plugs |
 
 mod client;
+mod connection;
 mod past;
 mod sensors;
 mod sim;

@@ -36,6 +36,8 @@ fn what_cannot_be_done_is_refused_or_counted() {
         node.command(bad, 0);
     }
     assert_eq!(node.bad_commands(), 4);
+    node.retained_command();
+    assert_eq!(node.bad_commands(), 5);
     node.acknowledged(Kind::Ack);
     assert_eq!(next(&mut node, 0), None);
 }
