@@ -339,3 +339,12 @@ fn the_documentation_shows_the_golden_bytes() {
         assert!(page.contains(&hex), "{hex}");
     }
 }
+
+/// The description that other programs are made from is the one on the page.
+#[test]
+fn the_documentation_shows_the_whole_description() {
+    let page = include_str!("../../../docs/protocol.md");
+    let (_, rest) = page.split_once("```proto\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    assert_eq!(shown, include_str!("../../../docs/node-protocol-v1.proto"));
+}

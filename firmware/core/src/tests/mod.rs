@@ -6,8 +6,10 @@ mod commands;
 mod connection;
 mod network;
 mod readings;
+mod session;
 
 use std::{
+    collections::BTreeSet,
     string::{String, ToString as _},
     vec,
     vec::Vec,
