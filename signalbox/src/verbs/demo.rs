@@ -1,7 +1,12 @@
 //! `signalbox demo`: a whole station in this process, with simulated nodes, in a folder that goes
 //! away with it.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use chrono::Utc;
@@ -24,6 +29,8 @@ use super::{
 };
 use crate::log;
 
+/// Tells that a folder is of a demo.
+const MARK_NAME: &str = "demo.txt";
 /// Names of the first nodes; more are numbered.
 const NAMES: [&str; 3] = ["greenhouse", "kitchen", "cellar"];
 /// The made-up past.
@@ -63,9 +70,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             (made.path().to_owned(), Some(made))
         }
     };
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
     let folder = std::path::absolute(&folder)?;
+    claim(&folder)?;
     let mut config = Config::default();
     config.store.data_dir = Some(folder.clone());
     config.api.port = 0;
@@ -102,6 +108,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     stop.cancel();
     station.join().await?;
     shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Makes the folder, or takes one of an earlier demo; never that of a real station, whose nodes
+/// would get new passwords.
+fn claim(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
+    let mark = folder.join(MARK_NAME);
+    if mark.exists() {
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(folder)
+        .with_context(|| format!("the folder `{}` cannot be read", folder.display()))?;
+    anyhow::ensure!(
+        entries.next().is_none(),
+        "`{}` is neither empty nor of an earlier demo\nhint: name another folder with `--keep`",
+        folder.display()
+    );
+    std::fs::write(&mark, "Made by `signalbox demo`.\n")
+        .with_context(|| format!("`{}` cannot be written", mark.display()))
 }
 
 /// Makes logins, a past, nodes and a rule. In a kept folder the past and the rule are there
