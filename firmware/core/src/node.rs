@@ -129,11 +129,7 @@ impl<const READINGS: usize> Node<READINGS> {
 
     /// Takes a reading, by position of the metric; what could not be measured is `None`.
     pub fn reading(&mut self, values: &[Option<f32>], now_ms: u64) {
-        let mut all = [None; METRICS_MAX];
-        for (place, value) in all.iter_mut().zip(values) {
-            *place = *value;
-        }
-        if let Some(worth) = self.reporter.worth(all, now_ms) {
+        if let Some(worth) = self.reporter.worth(values, now_ms) {
             self.outbox.push(now_ms, worth);
         }
         // Kept in step with the start; a long pause is not made up for.
@@ -206,7 +202,6 @@ impl<const READINGS: usize> Node<READINGS> {
         self.connected = true;
         self.introduced = false;
         self.status = StatusState::Due;
-        self.backoff.succeeded();
     }
 
     /// The connection broke, or could not be made.
@@ -287,6 +282,9 @@ impl<const READINGS: usize> Node<READINGS> {
 
     /// The oldest message of this kind that is under way has its PUBACK.
     pub fn acknowledged(&mut self, kind: Kind) {
+        // Not before: a broker that lets a node in and throws it out again, as with two nodes of
+        // one name, is no success.
+        self.backoff.succeeded();
         match kind {
             Kind::Status => {
                 self.status = match self.status {

@@ -145,7 +145,8 @@ impl<const READINGS: usize> Outbox<READINGS> {
         for reading in self.readings.iter().take(readings) {
             let named = metrics.iter().zip(reading.values);
             let measured = named
-                .filter_map(|(metric, value)| Some((metric.name.as_str(), value?)))
+                .filter(|(_, value)| !value.is_nan())
+                .map(|(metric, value)| (metric.name.as_str(), value))
                 .collect();
             let age_ms = now_ms.saturating_sub(reading.at_ms);
             values

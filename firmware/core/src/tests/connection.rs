@@ -92,8 +92,12 @@ fn pauses_double_are_spread_and_end() {
         now_ms += wait_ms;
         expected = (expected * 2).min(PAUSE_MS_MAX);
     }
+    // To be let in and thrown out at once is no success.
     node.connected();
     assert!(!node.connect_due(now_ms));
+    node.disconnected(now_ms);
+    assert!(!node.connect_due(now_ms + PAUSE_MS_MAX / 2 - 1));
+    connect(&mut node, now_ms + PAUSE_MS_MAX);
     node.disconnected(now_ms);
     assert!(node.connect_due(now_ms + PAUSE_MS_MIN));
     // Two nodes do not come back in the same moment.

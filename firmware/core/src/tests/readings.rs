@@ -1,5 +1,7 @@
 //! What is reported, kept and numbered.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -154,4 +156,45 @@ fn a_late_pub_ack_counts_for_what_it_acknowledges() {
     assert_eq!(node.waiting(), READINGS);
     let (_, seq, samples) = telemetry(&next(&mut node, 100).unwrap().2);
     assert_eq!((seq, samples[0]), (2, (99, 1.0)));
+}
+
+#[test]
+fn a_reading_takes_forty_bytes_and_a_node_little_more() {
+    let (one, many) = (size_of::<Node<1>>(), size_of::<Node<257>>());
+    assert_eq!((many - one) / 256, 40);
+    // Of the 80 KiB that an ESP8266 has; its pointers are half as long.
+    assert!(one < 5 * 1_024, "{one}");
+}
+
+proptest! {
+    /// Whoever hears only what is reported knows each value to within the dead band, and none
+    /// that is older than the heartbeat while it is measured.
+    #[test]
+    fn what_is_reported_tells_what_was_measured(
+        readings in proptest::collection::vec(
+            (proptest::option::weighted(0.9, 0.0_f32..3.0), 1_u64..20_000), 1..200,
+        ),
+    ) {
+        let mut node = node();
+        connect(&mut node, 0);
+        let (mut now_ms, mut known) = (0, None);
+        for (value, pause_ms) in readings {
+            now_ms += pause_ms;
+            node.reading(&[value], now_ms);
+            if let Some((_, _, payload)) = next(&mut node, now_ms) {
+                let (_, _, samples) = telemetry(&payload);
+                prop_assert_eq!(samples.len(), 1);
+                #[expect(clippy::cast_possible_truncation, reason = "it was one before")]
+                let told = samples[0].1 as f32;
+                prop_assert_eq!(Some(told), value);
+                known = Some((told, now_ms));
+                node.acknowledged(Kind::Telemetry);
+            }
+            if let Some(value) = value {
+                let (told, at_ms) = known.unwrap();
+                prop_assert!((told - value).abs() < 0.5, "{} {}", told, value);
+                prop_assert!(now_ms - at_ms < options().heartbeat_ms);
+            }
+        }
+    }
 }
