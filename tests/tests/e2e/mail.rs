@@ -4,14 +4,14 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::helper::{Script, Station, eventually, run, tool};
+use crate::helper::{Script, Station, eventually, free_port, run, tool};
 
 /// How long no second mail may come before it is believed that none will; retries are due every
 /// second.
 const QUIET: Duration = Duration::from_millis(2_500);
 
 fn server(more: &[&str]) -> (Script, String) {
-    server_at("0", more)
+    server_at(&free_port().to_string(), more)
 }
 
 fn server_at(port: &str, more: &[&str]) -> (Script, String) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     broker::{As, subscriber},
-    helper::{Running, Station, eventually, run, signalbox},
+    helper::{Running, Station, eventually, run, signalbox, tool},
 };
 
 #[test]
@@ -26,6 +26,49 @@ fn the_daemon_ends_when_asked_and_leaves_nothing_half_done() {
         assert_eq!(station.values("kitchen").len(), seq);
         node.expect_where("connected", |event| event["rc"] == "Success");
     }
+}
+
+/// Port 0 picks free ones, and the line that says so is all that is needed to reach the daemon.
+#[test]
+fn the_ready_line_tells_how_to_reach_the_daemon() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = signalbox(home.path());
+    command.args([
+        "serve",
+        "--data-dir",
+        "data",
+        "--port",
+        "0",
+        "--mqtt-listen",
+        "127.0.0.1:0",
+    ]);
+    // A file is easier to read than standard error here, and also tested by it.
+    let log = home.path().join("station.log");
+    let mut daemon = Running::start(command.env("SIGNALBOX_LOG__FILE", &log));
+    let line = eventually("ready", || {
+        let log = std::fs::read_to_string(&log).ok()?;
+        let line = log.lines().find(|line| line.contains(" ready id="))?;
+        Some(line.to_owned())
+    });
+    let field = |key: &str| {
+        let mut words = line.split(' ');
+        words.find_map(|word| word.strip_prefix(key)).unwrap()
+    };
+    let mut curl = tool("curl", home.path());
+    let index = run(curl.args(["--silent", field("api=")]), "").good();
+    assert_eq!(index, format!("My id is {}", field("id=")));
+    let host = format!("unix://{}", home.path().join(field("socket=")).display());
+    run(signalbox(home.path()).args(["nodes", "--host", &host]), "").good();
+    let (mqtt_host, mqtt_port) = field("mqtt=").split_once(':').unwrap();
+    let mut publish = tool("mosquitto_pub", home.path());
+    publish.args(["-h", mqtt_host, "-p", mqtt_port, "-t", "x", "-m", "y"]);
+    let refused = run(&mut publish, "");
+    assert!(
+        refused.err.contains("connection was refused"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(daemon.signal("TERM"), Some(0));
 }
 
 /// A station that lets anyone in, for clients of all kinds.

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    DEADLINE, Ended, Script,
+    DEADLINE, Ended, Script, free_port,
     program::{run, signalbox, tool},
     running,
 };
@@ -71,7 +71,9 @@ impl Station {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("signalbox.toml"), &setup.config).unwrap();
         let log = Arc::default();
-        let (child, [http, mqtt]) = serve(dir.path(), &setup, [0, 0], &log);
+        let ports = [free_port(), free_port()];
+        let child = serve(dir.path(), &setup, ports, &log);
+        let [http, mqtt] = ports;
         Self {
             dir,
             setup,
@@ -97,7 +99,7 @@ impl Station {
     /// Starts it again in the same folder, at the same addresses.
     pub(crate) fn restart(&mut self) {
         let ports = [self.http, self.mqtt];
-        (self.child, _) = serve(self.dir.path(), &self.setup, ports, &self.log);
+        self.child = serve(self.dir.path(), &self.setup, ports, &self.log);
     }
 
     /// Starts it again with another configuration.
@@ -307,12 +309,7 @@ fn curl(mut command: Command, host: &str, method: &str, path: &str, body: Option
     }
 }
 
-fn serve(
-    dir: &Path,
-    setup: &Setup,
-    [http, mqtt]: [u16; 2],
-    log: &Arc<Mutex<String>>,
-) -> (Child, [u16; 2]) {
+fn serve(dir: &Path, setup: &Setup, [http, mqtt]: [u16; 2], log: &Arc<Mutex<String>>) -> Child {
     let program = signalbox(dir);
     let mut command = match setup.wrapper.split_first() {
         Some((first, rest)) => {
@@ -352,12 +349,9 @@ fn serve(
             panic!("no ready line; the log is\n{}", log.lock().unwrap());
         };
         if line.contains(" ready id=") {
-            let port = |key: &str| {
-                let (_, rest) = line.split_once(key).unwrap();
-                rest.split(' ').next().unwrap().parse().unwrap()
-            };
-            let ports = [port("api=http://127.0.0.1:"), port("mqtt=127.0.0.1:")];
-            return (child, ports);
+            let where_it_is = format!(" api=http://127.0.0.1:{http} mqtt=127.0.0.1:{mqtt} ");
+            assert!(line.contains(&where_it_is), "{line}");
+            return child;
         }
     }
 }
