@@ -96,21 +96,25 @@ const NOBODY: As<'_> = As {
 #[test]
 fn pub_and_sub_speak_with_mosquitto() {
     let station = open_station();
-    let mut theirs = subscriber(&station, &NOBODY, "mqttv5", &["-t", "some/#"]);
-    let args = ["sub", "--topic", "some/#", "--qos", "1", "--json"];
+    let status = "signalbox/lamp/status";
+    let filters = ["-t", "some/#", "-t", status];
+    let mut theirs = subscriber(&station, &NOBODY, "mqttv5", &filters);
+    let mut args = vec!["sub", "--qos", "1", "--json"];
+    args.extend(filters);
     let mut ours = Running::start(&mut client(&station, &args));
-    // Both listen once they have heard of something retained.
     let say = |topic: &str, message: &str, more: &[&str]| {
         let mut args = vec!["pub", "--topic", topic, "--message", message];
         args.extend(more);
         run(&mut client(&station, &args), "").good();
     };
-    say("some/thing", "kept", &["--qos", "1", "--retain"]);
-    assert!(theirs.next().ends_with("some/thing kept"));
+    // The station keeps only statuses. Who has heard of one listens.
+    let online = r#"{"online":true}"#;
+    say(status, online, &["--qos", "1", "--retain"]);
+    assert!(theirs.next().ends_with(&format!("{status} {online}")));
     let heard: Value = serde_json::from_str(&ours.next()).unwrap();
     assert_eq!(
         (&heard["topic"], &heard["payload"]),
-        (&json!("some/thing"), &json!("kept"))
+        (&json!(status), &json!(online))
     );
 
     for qos in ["0", "1", "2"] {
