@@ -26,8 +26,9 @@ use signalbox_protocol::api::{
 };
 
 pub use self::rows::{
-    ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, Loaded, MARKS_PER_NODE_MAX,
-    Mail, MailKind, MailState, Mark, NewMail, NodeFacts, NodeSamples, SampleFilter, SessionRow,
+    ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX, Latest,
+    Loaded, MARKS_PER_NODE_MAX, Mail, MailKind, MailState, Mark, NewMail, NodeFacts, NodeSamples,
+    SampleFilter, SessionRow,
 };
 
 /// Why the store did not do it.

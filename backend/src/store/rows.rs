@@ -224,8 +224,29 @@ pub struct Loaded {
     pub commands: Vec<CommandRow>,
     /// All schedules.
     pub schedules: Vec<Schedule>,
-    /// Newest sample of every series: node, metric, time, value.
-    pub latest: Vec<(String, String, DateTime<Utc>, f64)>,
+    /// The newest commands that are done with, oldest first, at most [`FINISHED_COMMANDS_MAX`]:
+    /// a node's answer may come late or twice.
+    pub finished: Vec<Command>,
+    /// Newest sample of every series.
+    pub latest: Vec<Latest>,
+}
+
+/// Finished commands that the engine remembers.
+pub const FINISHED_COMMANDS_MAX: usize = 256;
+
+/// The newest sample of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest {
+    /// The node.
+    pub node: String,
+    /// The metric.
+    pub metric: String,
+    /// When it was measured.
+    pub ts: DateTime<Utc>,
+    /// The value.
+    pub value: f64,
+    /// Whether it is flagged, for whatever reason.
+    pub flagged: bool,
 }
 
 /// Which samples.

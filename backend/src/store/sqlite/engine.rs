@@ -1,13 +1,17 @@
 //! The engine's side: load everything once, commit batches.
 
 use async_trait::async_trait;
-use signalbox_protocol::api::node::{ActuatorState, Presence};
+use signalbox_protocol::api::{
+    command::Command,
+    node::{ActuatorState, Presence},
+};
 
 use super::{SqliteStore, Writer, from_doc, insert, pipeline::Pipeline, time, write};
 use crate::{
     ingest::Number,
     store::{
-        ActuatorFacts, Batch, CommandRow, Committed, EngineStore, Loaded, Mark, NodeFacts, Result,
+        ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Latest,
+        Loaded, Mark, NodeFacts, Result,
     },
 };
 
@@ -38,8 +42,9 @@ impl EngineStore for SqliteStore {
             sqlx::query_as("SELECT node, boot, seq, gaps, at_us FROM mark")
                 .fetch_all(&self.readers)
                 .await?;
-        let latest: Vec<(String, String, i64, f64)> = sqlx::query_as(
-            "SELECT node, metric, ts_us, value FROM latest JOIN series ON series.id = series_id",
+        let latest: Vec<(String, String, i64, f64, bool)> = sqlx::query_as(
+            "SELECT node, metric, ts_us, value, flags <> 0 FROM latest \
+             JOIN series ON series.id = series_id",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -63,9 +68,16 @@ impl EngineStore for SqliteStore {
                 .await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
+            finished: self.finished_commands().await?,
             latest: latest
                 .into_iter()
-                .map(|(node, metric, ts_us, value)| (node, metric, time(ts_us), value))
+                .map(|(node, metric, ts_us, value, flagged)| Latest {
+                    node,
+                    metric,
+                    ts: time(ts_us),
+                    value,
+                    flagged,
+                })
                 .collect(),
         })
     }
@@ -157,6 +169,15 @@ impl SqliteStore {
                 })
             })
             .collect()
+    }
+
+    async fn finished_commands(&self) -> Result<Vec<Command>> {
+        let newest: Vec<String> =
+            sqlx::query_scalar("SELECT doc FROM command WHERE open = 0 ORDER BY id DESC LIMIT ?")
+                .bind(i64::try_from(FINISHED_COMMANDS_MAX).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?;
+        newest.iter().rev().map(|doc| from_doc(doc)).collect()
     }
 
     /// Whole rows of a query that gives their JSON.

@@ -13,7 +13,7 @@ use super::{
     samples_of,
 };
 use crate::store::{
-    ActuatorFacts, BAD_MESSAGES_MAX, Batch, Committed, EngineStore as _, Loaded,
+    ActuatorFacts, BAD_MESSAGES_MAX, Batch, Committed, EngineStore as _, Latest, Loaded,
     MARKS_PER_NODE_MAX, MailKind, NodeFacts, OutboxStore as _, StateStore as _,
 };
 
@@ -33,7 +33,7 @@ fn sorted(mut loaded: Loaded) -> Loaded {
     loaded.schedules.sort_by(|a, b| a.id.cmp(&b.id));
     loaded
         .latest
-        .sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        .sort_by(|a, b| (&a.node, &a.metric).cmp(&(&b.node, &b.metric)));
     loaded
 }
 
@@ -92,6 +92,12 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         )
     };
     store.commit(&batch).await.unwrap();
+    let finished = command(5, CommandState::TimedOut);
+    let over = Batch {
+        commands: vec![finished.clone()],
+        ..Batch::default()
+    };
+    store.commit(&over).await.unwrap();
     let expected = sorted(Loaded {
         marks: batch.marks.clone(),
         nodes: batch.nodes.clone(),
@@ -100,7 +106,14 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         incidents: batch.incidents.clone(),
         commands: batch.commands.clone(),
         schedules: batch.schedules.clone(),
-        latest: vec![("attic".to_owned(), "soil".to_owned(), at_s(2), 1e300)],
+        finished: vec![finished.command],
+        latest: vec![Latest {
+            node: "attic".to_owned(),
+            metric: "soil".to_owned(),
+            ts: at_s(2),
+            value: 1e300,
+            flagged: false,
+        }],
     });
     assert_eq!(sorted(store.load().await.unwrap()), expected);
     F::close(store).await;
@@ -183,6 +196,7 @@ pub(in crate::store) async fn what_is_over_is_not_loaded<F: Fixture>() {
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.incidents, []);
     assert_eq!(loaded.commands, [verify], "its end is still to be seen");
+    assert_eq!(loaded.finished, [over.commands[0].command.clone()]);
     let kept = store.incident(&id(1)).await.unwrap();
     assert_eq!(kept.as_ref(), over.incidents.first());
     let kept = store.command(&id(2)).await.unwrap();

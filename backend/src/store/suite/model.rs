@@ -13,7 +13,7 @@ use proptest::{
 use super::{Fixture, all, at_s, at_us, buckets::expected, t0};
 use crate::{
     ingest::Sample,
-    store::{Batch, Committed, EngineStore, NodeSamples, SampleFilter, SampleStore},
+    store::{Batch, Committed, EngineStore, Latest, NodeSamples, SampleFilter, SampleStore},
 };
 
 /// Random sequences that are tried. Each opens a store of its own.
@@ -159,17 +159,23 @@ impl Model {
         rows
     }
 
-    fn latest(&self) -> Vec<(String, String, DateTime<Utc>, f64)> {
+    fn latest(&self) -> Vec<Latest> {
         let mut latest: Vec<_> = self
             .series
             .iter()
             .zip(SERIES)
             .filter_map(|(known, (node, metric))| {
-                let (ts, (value, _)) = known.last_key_value()?;
-                Some((node.to_owned(), metric.to_owned(), *ts, *value))
+                let (ts, (value, flagged)) = known.last_key_value()?;
+                Some(Latest {
+                    node: node.to_owned(),
+                    metric: metric.to_owned(),
+                    ts: *ts,
+                    value: *value,
+                    flagged: *flagged,
+                })
             })
             .collect();
-        latest.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        latest.sort_by(|a, b| (&a.node, &a.metric).cmp(&(&b.node, &b.metric)));
         latest
     }
 }
@@ -262,7 +268,7 @@ async fn run<F: Fixture>(steps: Vec<Step>) {
     }
     assert_eq!(all(&store).await, model.rows());
     let mut latest = store.load().await.unwrap().latest;
-    latest.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    latest.sort_by(|a, b| (&a.node, &a.metric).cmp(&(&b.node, &b.metric)));
     assert_eq!(latest, model.latest());
     for buckets in [1, HOURS as u32, 60 * HOURS as u32] {
         check_buckets(&store, &model, buckets).await;

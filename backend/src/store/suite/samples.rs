@@ -142,8 +142,18 @@ pub(in crate::store) async fn latest_moves_only_forward<F: Fixture>() {
             .unwrap();
     }
     let loaded = store.load().await.unwrap();
-    let newest = ("attic".to_owned(), "soil".to_owned(), at_s(11), 4.0);
-    assert_eq!(loaded.latest, [newest]);
+    let [newest] = &loaded.latest[..] else {
+        panic!("{loaded:?}")
+    };
+    assert_eq!((newest.ts, newest.value), (at_s(11), 4.0));
+    assert!(!newest.flagged);
+    let mut flagged = exact("soil", at_s(12), 6.0);
+    flagged.out_of_range = true;
+    store
+        .commit(&samples_of("attic", vec![flagged]))
+        .await
+        .unwrap();
+    assert!(store.load().await.unwrap().latest[0].flagged);
 }
 
 pub(in crate::store) async fn last_is_newest_first_and_filtered<F: Fixture>() {
