@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::Schedule, data::Sample as SampleRow, event::Event, incident::Incident,
-    message::Message, node::SampleFlag, rule::Rule,
+    incident::IncidentState, message::Message, node::SampleFlag, rule::Rule,
 };
 
-use super::state::State;
+use super::{open::Key, state::State};
 use crate::{
     ingest::{Number, Sample},
     store::{Batch, CommandRow, Mark, NewMail, NodeSamples},
@@ -38,7 +38,9 @@ pub(super) struct Draft {
     /// Commands to publish after the commit.
     pub(super) publish: BTreeSet<String>,
     /// Incidents that fired in this batch; their command waits for the end of it.
-    pub(super) fired: BTreeSet<(String, String)>,
+    pub(super) fired: BTreeSet<Key>,
+    /// Pending incidents that ended without firing, as their last event shows them.
+    pub(super) dropped: Vec<Incident>,
     /// Messages, for the list of the latest.
     pub(super) messages: Vec<Message>,
     /// Messages dropped as duplicates.
@@ -57,6 +59,20 @@ impl Draft {
     pub(super) fn incident(&mut self, incident: &Incident) {
         self.incidents
             .insert(incident.id.clone(), Some(incident.clone()));
+    }
+
+    /// Notes that a pending incident ended without firing: its row goes, and who saw it is told.
+    pub(super) fn drop_incident(
+        &mut self,
+        mut incident: Incident,
+        because: &str,
+        at: DateTime<Utc>,
+    ) {
+        self.incidents.insert(incident.id.clone(), None);
+        incident.state = IncidentState::Closed;
+        incident.closed_at = Some(at);
+        incident.closed_because = Some(because.to_owned());
+        self.dropped.push(incident);
     }
 
     /// The transaction.
@@ -134,8 +150,9 @@ impl Draft {
                 None => Event::RuleDeleted { id: id.clone() },
             });
         }
-        events.extend(self.incidents.values().flatten().map(|i| Event::Incident {
-            incident: i.clone(),
+        let incidents = self.incidents.values().flatten().chain(&self.dropped);
+        events.extend(incidents.map(|incident| Event::Incident {
+            incident: incident.clone(),
         }));
         events.extend(self.commands.values().map(|row| Event::Command {
             command: row.command.clone(),

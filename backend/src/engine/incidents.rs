@@ -1,17 +1,18 @@
 //! Rules against samples and the clock: incidents begin, fire, are acknowledged, close.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use signalbox_protocol::api::command::Origin;
 use signalbox_protocol::api::{
     incident::{Incident, IncidentState},
-    rule::{Rule, RuleCommand, RuleSpec},
+    rule::{Rule, RuleSpec},
 };
 
-use super::{draft::Draft, orders::Order, state::State};
-use crate::{alerts::text, rules::threshold, store::MailKind};
+use super::{RequestError, draft::Draft, open::Key, state::State};
+use crate::{rules::threshold, store::MailKind};
 
-/// A rule acts on an actuator only when the value that it judges is this fresh: what a node
-/// measured while it was cut off is history.
+/// Rules judge a sample only when it is at most this old at its receipt, and act on an actuator
+/// only when the newest value is: what a node measured while it was cut off is history.
 pub const FRESH_MAX: TimeDelta = TimeDelta::seconds(300);
 
 impl State {
@@ -25,34 +26,16 @@ impl State {
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) {
-        let Some(rules) = self.rules_of_metric.get(metric) else {
+        let Some(rules) = self.rules_of_metric.get(metric).map(Arc::clone) else {
             return;
         };
-        for id in rules.clone() {
-            self.evaluate_rule(&id, node, ts, value, now, draft);
+        for rule in rules.iter() {
+            self.evaluate_rule(rule, node, ts, value, now, draft);
         }
     }
 
     /// Judges a sample by one rule, when it watches the node.
     pub(super) fn evaluate_rule(
-        &mut self,
-        id: &str,
-        node: &str,
-        ts: DateTime<Utc>,
-        value: f64,
-        now: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let Some(rule) = self.rules.get(id) else {
-            return;
-        };
-        if rule.spec.node.as_deref().is_none_or(|only| only == node) {
-            let rule = rule.clone();
-            self.judge(&rule, node, ts, value, now, draft);
-        }
-    }
-
-    fn judge(
         &mut self,
         rule: &Rule,
         node: &str,
@@ -61,10 +44,12 @@ impl State {
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) {
-        let key = (rule.id.clone(), node.to_owned());
+        if rule.spec.node.as_deref().is_some_and(|only| only != node) {
+            return;
+        }
         let spec = &rule.spec;
         let violated = threshold::is_violated(spec, value);
-        let Some(incident) = self.incidents.get_mut(&key) else {
+        let Some(incident) = self.incidents.get_mut(&rule.id, node) else {
             if violated {
                 self.begin(rule, node, ts, value, now, draft);
             }
@@ -75,24 +60,42 @@ impl State {
             incident.peak = value;
             incident.peak_at = ts;
         }
+        draft.incident(incident);
+        let due = incident.began_at + hold(spec);
+        let key = (rule.id.clone(), node.to_owned());
         match incident.state {
-            IncidentState::Pending => {
-                let due = incident.began_at + hold(spec);
-                if ts >= due {
-                    self.fire(rule, &key, due, now, draft);
-                }
-                if !violated {
-                    self.end_or_drop(rule, &key, ts, now, draft);
-                }
+            IncidentState::Pending if ts >= due => {
+                // Up to this sample the condition held: it fires even if this one ends it, as
+                // it would have by the clock.
+                self.fire(rule, &key, due, now, draft);
+                self.close_if_cleared(rule, &key, ts, value, now, draft);
             }
+            IncidentState::Pending if violated => {}
+            IncidentState::Pending => self.drop_pending(&key, "cleared", ts, draft),
             IncidentState::Firing | IncidentState::Acknowledged => {
-                if threshold::is_cleared(spec, value) {
-                    self.close(rule, &key, ts, "cleared", now, draft);
-                } else {
-                    draft.incident(incident);
-                }
+                self.close_if_cleared(rule, &key, ts, value, now, draft);
             }
             IncidentState::Closed => {}
+        }
+    }
+
+    fn close_if_cleared(
+        &mut self,
+        rule: &Rule,
+        key: &Key,
+        ts: DateTime<Utc>,
+        value: f64,
+        now: DateTime<Utc>,
+        draft: &mut Draft,
+    ) {
+        if threshold::is_cleared(&rule.spec, value) {
+            self.close(rule, key, ts, "cleared", now, draft);
+        }
+    }
+
+    fn drop_pending(&mut self, key: &Key, because: &str, at: DateTime<Utc>, draft: &mut Draft) {
+        if let Some(incident) = self.incidents.remove(key) {
+            draft.drop_incident(incident, because, at);
         }
     }
 
@@ -128,7 +131,7 @@ impl State {
         };
         draft.incident(&incident);
         let key = (rule.id.clone(), node.to_owned());
-        self.incidents.insert(key.clone(), incident);
+        self.incidents.insert(incident);
         if spec.hold_s == 0 {
             self.fire(rule, &key, ts, now, draft);
         }
@@ -137,12 +140,12 @@ impl State {
     fn fire(
         &mut self,
         rule: &Rule,
-        key: &(String, String),
+        key: &Key,
         at: DateTime<Utc>,
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) {
-        let Some(incident) = self.incidents.get_mut(key) else {
+        let Some(incident) = self.incidents.get_mut(&key.0, &key.1) else {
             return;
         };
         incident.state = IncidentState::Firing;
@@ -159,29 +162,10 @@ impl State {
         self.mail(rule, &incident, MailKind::Firing, now, draft);
     }
 
-    fn end_or_drop(
-        &mut self,
-        rule: &Rule,
-        key: &(String, String),
-        ts: DateTime<Utc>,
-        now: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let Some(incident) = self.incidents.get(key) else {
-            return;
-        };
-        if incident.state == IncidentState::Pending {
-            draft.incidents.insert(incident.id.clone(), None);
-            self.incidents.remove(key);
-        } else if threshold::is_cleared(&rule.spec, incident.last_value) {
-            self.close(rule, key, ts, "cleared", now, draft);
-        }
-    }
-
     fn close(
         &mut self,
         rule: &Rule,
-        key: &(String, String),
+        key: &Key,
         at: DateTime<Utc>,
         because: &str,
         now: DateTime<Utc>,
@@ -190,6 +174,8 @@ impl State {
         let Some(mut incident) = self.incidents.remove(key) else {
             return;
         };
+        // What cleared it may have been measured before the clock fired it.
+        let at = incident.fired_at.map_or(at, |fired| at.max(fired));
         incident.state = IncidentState::Closed;
         incident.closed_at = Some(at);
         incident.closed_because = Some(because.to_owned());
@@ -224,19 +210,15 @@ impl State {
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) {
-        let keys: Vec<_> = self
-            .incidents
-            .keys()
-            .filter(|(id, _)| *id == rule.id)
-            .cloned()
+        let of_rule = self.incidents.iter().filter(|one| one.rule == rule.id);
+        let ended: Vec<(Key, bool)> = of_rule
+            .map(|one| (key_of(one), one.state == IncidentState::Pending))
             .collect();
-        for key in keys {
-            match self.incidents.get(&key) {
-                Some(incident) if incident.state == IncidentState::Pending => {
-                    draft.incidents.insert(incident.id.clone(), None);
-                    self.incidents.remove(&key);
-                }
-                _ => self.close(rule, &key, now, because, now, draft),
+        for (key, pending) in ended {
+            if pending {
+                self.drop_pending(&key, because, now, draft);
+            } else {
+                self.close(rule, &key, now, because, now, draft);
             }
         }
     }
@@ -244,99 +226,66 @@ impl State {
     /// Fires what has held long enough, with or without a further sample.
     pub(super) fn fire_due(&mut self, now: DateTime<Utc>, draft: &mut Draft) {
         let due: Vec<_> = self
-            .incidents
-            .iter()
-            .filter(|(_, incident)| incident.state == IncidentState::Pending)
-            .filter_map(|(key, incident)| {
-                let rule = self.rules.get(&key.0)?;
-                let at = incident.began_at + hold(&rule.spec);
-                (at <= now).then(|| (key.clone(), rule.clone(), at))
-            })
+            .pending()
+            .filter(|(_, _, due)| *due <= now)
+            .map(|(incident, rule, due)| (key_of(incident), Arc::clone(rule), due))
             .collect();
-        for (key, rule, at) in due {
-            self.fire(&rule, &key, at, now, draft);
+        for (key, rule, due) in due {
+            self.fire(&rule, &key, due, now, draft);
         }
     }
 
     /// When the next pending incident fires.
     pub(super) fn next_fire(&self) -> Option<DateTime<Utc>> {
-        self.incidents
+        self.pending().map(|(_, _, due)| due).min()
+    }
+
+    /// Pending incidents with their rules and when they fire.
+    fn pending(&self) -> impl Iterator<Item = (&Incident, &Arc<Rule>, DateTime<Utc>)> {
+        let pending = self
+            .incidents
             .iter()
-            .filter(|(_, incident)| incident.state == IncidentState::Pending)
-            .filter_map(|(key, incident)| {
-                Some(incident.began_at + hold(&self.rules.get(&key.0)?.spec))
-            })
-            .min()
+            .filter(|incident| incident.state == IncidentState::Pending);
+        pending.filter_map(|incident| {
+            let rule = self.rules.get(&incident.rule)?;
+            Some((incident, rule, incident.began_at + hold(&rule.spec)))
+        })
     }
 
-    /// At the end of a batch: orders what fired in it and still does.
-    pub(super) fn act_on_fired(&mut self, now: DateTime<Utc>, draft: &mut Draft) {
-        for key in std::mem::take(&mut draft.fired) {
-            let (Some(incident), Some(rule)) = (
-                self.incidents.get(&key).cloned(),
-                self.rules.get(&key.0).cloned(),
-            ) else {
-                continue;
-            };
-            let newest = self
-                .newest
-                .get(&incident.node)
-                .and_then(|all| all.get(&incident.metric));
-            if newest.is_some_and(|(ts, _)| now - *ts <= FRESH_MAX) {
-                self.act(&rule, &incident, rule.spec.command.as_ref(), now, draft);
+    /// A person says that they know.
+    pub(super) fn acknowledge(
+        &mut self,
+        id: &str,
+        by: String,
+        now: DateTime<Utc>,
+        draft: &mut Draft,
+    ) -> Result<Incident, RequestError> {
+        let Some(incident) = self.incidents.find_mut(id) else {
+            return Err(RequestError::NotFound {
+                what: "open incident",
+                id: id.to_owned(),
+            });
+        };
+        match incident.state {
+            IncidentState::Pending => Err(RequestError::Conflict {
+                message: format!("incident `{id}` has not fired yet"),
+            }),
+            IncidentState::Firing => {
+                incident.state = IncidentState::Acknowledged;
+                incident.acknowledged_at = Some(now);
+                incident.acknowledged_by = Some(by);
+                draft.incident(incident);
+                Ok(incident.clone())
             }
+            IncidentState::Acknowledged | IncidentState::Closed => Ok(incident.clone()),
         }
-    }
-
-    fn act(
-        &mut self,
-        rule: &Rule,
-        incident: &Incident,
-        command: Option<&RuleCommand>,
-        now: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let Some(command) = command else { return };
-        let order = Order {
-            node: command
-                .node
-                .clone()
-                .unwrap_or_else(|| incident.node.clone()),
-            actuator: command.actuator.clone(),
-            action: command.action,
-            for_ms: command
-                .duration_s
-                .map(|duration_s| duration_s.saturating_mul(1_000)),
-            origin: Origin::Rule {
-                rule: rule.id.clone(),
-                incident: incident.id.clone(),
-            },
-            reason: Some(rule.spec.name.clone()),
-            not_before: None,
-        };
-        if let Err(error) = self.order(order, now, draft) {
-            tracing::warn!(rule = rule.spec.name, %error, "a rule's command could not be made");
-        }
-    }
-
-    fn mail(
-        &mut self,
-        rule: &Rule,
-        incident: &Incident,
-        kind: MailKind,
-        now: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let Some(to) = rule.spec.email.as_deref().filter(|_| self.settings.mail) else {
-            return;
-        };
-        let id = self.new_id(now);
-        draft
-            .mails
-            .push(text::mail(id, incident, kind, to, self.settings.tz, now));
     }
 }
 
 fn hold(spec: &RuleSpec) -> TimeDelta {
     TimeDelta::seconds(spec.hold_s.into())
+}
+
+fn key_of(incident: &Incident) -> Key {
+    (incident.rule.clone(), incident.node.clone())
 }

@@ -1,25 +1,24 @@
-//! Received messages: duplicates, facts about nodes, samples for the store and the rules.
+//! Received messages: sorted by what they say; duplicates found; samples for the store and the
+//! rules.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use signalbox_protocol::api::{
-    message::{Message, Outcome},
-    node::{ActuatorState, Presence},
-};
+use signalbox_protocol::api::message::{Message, Outcome};
 
 use super::{
     draft::Draft,
-    seen::Seen,
-    state::{SERIES_PER_NODE_MAX, State},
+    incidents::FRESH_MAX,
+    state::{Newest, SERIES_PER_NODE_MAX, State},
 };
 use crate::{
-    ingest::{Body, Inbound, Number, Rejection, Sample, Status, Telemetry},
+    ingest::{Body, Inbound, Number, Rejection, Sample, Telemetry},
     store::NodeSamples,
 };
 
-/// How much a node's uptime may be off before a known boot id is taken for a new start.
-const UPTIME_SLACK: TimeDelta = TimeDelta::seconds(60);
+/// No sample is taken whose time is further ahead than this. When the newest one is, the
+/// station's clock has been set back since.
+const AHEAD_MAX: TimeDelta = TimeDelta::seconds(60);
 
 impl State {
     /// Takes a message in.
@@ -83,8 +82,7 @@ impl State {
             }
             Body::Ack { node, ack } => {
                 self.saw(node, received_at, draft);
-                self.answered(node, ack, now, draft)?;
-                Ok(Outcome::Stored)
+                self.answered(node, ack, now, draft)
             }
         }
     }
@@ -104,12 +102,7 @@ impl State {
         }
         self.check_series(node, &telemetry.samples)?;
         if let Some(Number { boot, seq }) = telemetry.number {
-            self.marks
-                .entry(node.clone())
-                .or_default()
-                .entry(boot)
-                .and_modify(|seen| seen.add(seq, received_at))
-                .or_insert_with(|| Seen::first(seq, received_at));
+            self.mark(node, boot, seq, received_at);
             draft.marks.insert((node.clone(), boot));
         }
         draft.flagged += telemetry
@@ -124,8 +117,10 @@ impl State {
                 samples,
             });
         }
-        for sample in &telemetry.samples {
-            self.measured(node, sample, now, draft);
+        let mut in_time: Vec<&Sample> = telemetry.samples.iter().collect();
+        in_time.sort_by_key(|sample| sample.ts);
+        for sample in in_time {
+            self.measured(node, sample, received_at, now, draft);
         }
         Ok(Outcome::Stored)
     }
@@ -153,104 +148,41 @@ impl State {
         Ok(())
     }
 
-    /// Rules see samples in order of time and without flags: what is late or implausible is
-    /// history, not news.
-    fn measured(&mut self, node: &str, sample: &Sample, now: DateTime<Utc>, draft: &mut Draft) {
-        let Some(known) = self.newest.get_mut(node) else {
-            return;
-        };
-        let newest = known.get(&sample.metric).copied();
-        if newest.is_some_and(|(ts, _)| sample.ts < ts) {
-            return;
-        }
-        known.insert(sample.metric.clone(), (sample.ts, sample.value));
-        if !sample.out_of_range && !sample.clock_suspect {
-            self.evaluate(node, &sample.metric, sample.ts, sample.value, now, draft);
-        }
-    }
-
-    fn status(
+    /// Rules see samples in order of time, fresh and without flags: what is late or implausible
+    /// is history, not news.
+    fn measured(
         &mut self,
         node: &str,
-        status: &Status,
-        at: DateTime<Utc>,
+        sample: &Sample,
+        received_at: DateTime<Utc>,
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) {
-        if !status.online {
-            self.set_presence(node, Presence::Offline, at, draft);
-            return;
-        }
-        self.forget_reused_boot(node, status, at, draft);
-        let came = self.set_presence(node, Presence::Online, at, draft);
-        if let Some(facts) = self.nodes.get_mut(node) {
-            facts.boot = status.boot.or(facts.boot);
-            facts.firmware = status.firmware.clone().or_else(|| facts.firmware.take());
-            facts.uptime_s = status.uptime_s;
-            facts.rssi_dbm = status.rssi_dbm;
-            draft.nodes.insert(node.to_owned());
-            draft.status.insert(node.to_owned());
-        }
-        for (name, on) in &status.actuators {
-            self.reported(node, name, *on, None, at, draft);
-        }
-        if came {
-            self.send_waiting(node, now, draft);
-        }
-    }
-
-    /// A boot counter that begins anew (flash erased) would make all that follows a duplicate.
-    /// A known boot id with an uptime that began after its last message is a new start.
-    fn forget_reused_boot(
-        &mut self,
-        node: &str,
-        status: &Status,
-        at: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let (Some(boot), Some(uptime_s)) = (status.boot, status.uptime_s) else {
+        let Some(known) = self.newest.get_mut(node) else {
             return;
         };
-        let Some(boots) = self.marks.get_mut(node) else {
-            return;
+        let flagged = sample.out_of_range || sample.clock_suspect;
+        let news = Newest {
+            ts: sample.ts,
+            value: sample.value,
+            flagged,
         };
-        let Some(seen) = boots.get(&boot) else { return };
-        if at - TimeDelta::seconds(uptime_s.into()) > seen.at + UPTIME_SLACK {
-            tracing::warn!(node.id = node, boot, "the node counts its starts anew");
-            boots.remove(&boot);
-            draft.marks.remove(&(node.to_owned(), boot));
-            draft.marks_forgotten.push((node.to_owned(), boot));
-        }
-    }
-
-    /// Takes over what a node says of an actuator.
-    pub(super) fn reported(
-        &mut self,
-        node: &str,
-        name: &str,
-        on: bool,
-        off_at: Option<DateTime<Utc>>,
-        at: DateTime<Utc>,
-        draft: &mut Draft,
-    ) {
-        let actuator = self.actuator(node, name, draft);
-        actuator.reported = Some(if on {
-            ActuatorState::On
-        } else {
-            ActuatorState::Off
-        });
-        actuator.reported_at = Some(at);
-        if off_at.is_some() {
-            actuator.off_at = off_at;
-        }
-        if !on {
-            actuator.off_at = None;
-            if actuator.pending_command.is_none() {
-                actuator.desired = Some(ActuatorState::Off);
+        match known.get_mut(&sample.metric) {
+            Some(newest) if is_before(sample.ts, newest.ts, received_at) => return,
+            Some(newest) => *newest = news,
+            None => {
+                known.insert(sample.metric.clone(), news);
             }
-            self.verified_off(node, name, draft);
+        }
+        if !flagged && received_at - sample.ts <= FRESH_MAX {
+            self.evaluate(node, &sample.metric, sample.ts, sample.value, now, draft);
         }
     }
+}
+
+/// Whether a sample is older than the newest one, as far as that one's time can be believed.
+fn is_before(ts: DateTime<Utc>, newest: DateTime<Utc>, received_at: DateTime<Utc>) -> bool {
+    ts < newest && newest <= received_at + AHEAD_MAX
 }
 
 fn rejected(rejection: &Rejection) -> (Option<String>, Outcome, Option<String>) {

@@ -4,20 +4,29 @@
 //! live events, mails. When a commit fails it loads its state anew from the store and applies
 //! the same inputs again, so nothing that it decided lives only in memory.
 
+mod answers;
+mod deadlines;
 mod draft;
 mod incidents;
 mod messages;
+mod open;
 mod orders;
+mod publish;
+mod reactions;
 mod requests;
+mod rule_changes;
 mod run;
+mod schedules;
 mod seen;
 mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub use incidents::FRESH_MAX;
 pub use run::{EngineParts, start};
-pub use state::{LATE_COMMANDS_MAX, NODES_MAX, SERIES_PER_NODE_MAX};
+pub use schedules::MISSED_RUN_MAX;
+pub use state::{NODES_MAX, SERIES_PER_NODE_MAX};
 
 use signalbox_protocol::api::{
     command::{Command, CommandAccepted, NewCommand, NewTimedCommand},

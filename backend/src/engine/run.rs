@@ -1,18 +1,9 @@
 //! The engine's task: drain, apply, commit, let the effects out.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use signalbox_protocol::api::command::{Action, Command};
-use signalbox_protocol::{
-    api::event::Event,
-    limits::MESSAGE_BYTES_MAX,
-    payload::{
-        Encoding,
-        command::{Action as WireAction, Command as WireCommand},
-    },
-    topic,
-};
+use chrono::{DateTime, Utc};
+use signalbox_protocol::api::{event::Event, message::Outcome};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -20,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BATCH_MESSAGES_MAX, EngineInputs, REQUEST_QUEUE_MAX, Request,
+    BATCH_MESSAGES_MAX, EngineInputs, REQUEST_QUEUE_MAX, Request, RequestError,
     draft::Draft,
     requests::Answer,
     state::{Settings, State},
@@ -31,21 +22,19 @@ use crate::{
     counters::Counters,
     ingest::Inbound,
     live::Live,
-    mqtt::{Link, Publish},
-    store::{Batch, SharedStore, StoreError},
+    mqtt::Link,
+    store::{Batch, EngineStore, StoreError},
 };
 
 /// Longest sleep: a clock that is set forward is noticed after this.
 const TICK_MAX: Duration = Duration::from_secs(1);
 /// First and longest pause after a failed commit.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Pause before a command is tried again that the link could not take.
-const LINK_PAUSE: TimeDelta = TimeDelta::seconds(1);
 
 /// What the engine works with.
 pub struct EngineParts {
     /// Where everything goes.
-    pub store: SharedStore,
+    pub store: Arc<dyn EngineStore>,
     /// The present time.
     pub clock: SharedClock,
     /// Committed changes for listeners.
@@ -68,12 +57,15 @@ impl std::fmt::Debug for EngineParts {
     }
 }
 
-struct Engine {
-    parts: EngineParts,
+/// The task's own.
+pub(super) struct Engine {
+    pub(super) parts: EngineParts,
     inputs: EngineInputs,
-    state: State,
+    pub(super) state: State,
     shutdown: CancellationToken,
     messages_seen: u64,
+    /// Commands that say `sent` and may never have reached the link.
+    unsure: BTreeSet<String>,
 }
 
 /// Loads the state and starts the task. It ends after the shutdown, when it has committed what
@@ -86,32 +78,36 @@ pub async fn start(
     parts: EngineParts,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<()>, StoreError> {
-    let now = parts.clock.now();
-    let mut draft = Draft::default();
-    let loaded = parts.store.load().await?;
-    let settings = Settings::new(&parts.config);
-    let state = State::new(
-        loaded,
-        settings,
-        parts.link.forgets_connections(),
-        now,
-        &mut draft,
-    );
-    let batch = draft.batch(&state);
-    if !batch.is_empty() {
-        parts.store.commit(&batch).await?;
-    }
-    let mut engine = Engine {
-        parts,
-        inputs,
-        state,
-        shutdown,
-        messages_seen: 0,
-    };
+    let mut engine = Engine::load(inputs, parts, shutdown).await?;
     Ok(tokio::spawn(async move { engine.run().await }))
 }
 
 impl Engine {
+    pub(super) async fn load(
+        inputs: EngineInputs,
+        parts: EngineParts,
+        shutdown: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        let now = parts.clock.now();
+        let mut draft = Draft::default();
+        let loaded = parts.store.load().await?;
+        let settings = Settings::new(&parts.config);
+        let forgets = parts.link.forgets_connections();
+        let state = State::new(loaded, settings, forgets, now, &mut draft);
+        let batch = draft.batch(&state);
+        if !batch.is_empty() {
+            parts.store.commit(&batch).await?;
+        }
+        Ok(Self {
+            parts,
+            inputs,
+            unsure: state.unanswered(),
+            state,
+            shutdown,
+            messages_seen: 0,
+        })
+    }
+
     async fn run(&mut self) {
         let mut messages = Vec::with_capacity(BATCH_MESSAGES_MAX);
         let mut requests = Vec::new();
@@ -119,22 +115,20 @@ impl Engine {
             let wait = self.wait();
             tokio::select! {
                 n = self.inputs.inbound.recv_many(&mut messages, BATCH_MESSAGES_MAX) => {
-                    if n == 0 { return; }
+                    if n == 0 { break; }
                 }
                 n = self.inputs.requests.recv_many(&mut requests, REQUEST_QUEUE_MAX) => {
-                    if n == 0 { return; }
+                    if n == 0 { break; }
                 }
                 () = tokio::time::sleep(wait) => {}
-                () = self.shutdown.cancelled() => {
-                    self.inputs.inbound.close();
-                    self.inputs.requests.close();
-                    self.finish(messages, requests).await;
-                    return;
-                }
+                () = self.shutdown.cancelled() => break,
             }
             self.drain(&mut messages, &mut requests);
             self.turn(&mut messages, &mut requests).await;
         }
+        self.inputs.inbound.close();
+        self.inputs.requests.close();
+        self.finish(messages, requests).await;
     }
 
     /// What came in while the last batch was committed goes into the next one: that is all the
@@ -178,7 +172,7 @@ impl Engine {
 
     /// One transaction. When it fails, messages are kept and applied again to the state as the
     /// store has it; requests are told, because somebody waits for them.
-    async fn turn(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
+    pub(super) async fn turn(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
         let mut pause = RETRY_PAUSE.0;
         loop {
             let now = self.parts.clock.now();
@@ -201,11 +195,15 @@ impl Engine {
                     return;
                 }
                 Err(error) => {
-                    // The answers are dropped with the change that they speak of: whoever asked
-                    // is told that the station cannot do it now.
-                    drop(answers);
+                    let reason = error.to_string();
+                    for answer in answers {
+                        let reason = reason.clone();
+                        answer(Some(RequestError::Unavailable { reason }));
+                    }
+                    // The store may have taken the batch and failed to say so.
+                    self.unsure.extend(draft.publish);
                     tracing::error!(%error, messages = messages.len(), "a batch could not be stored; it is kept and tried again");
-                    self.parts.trouble.send_replace(Some(error.to_string()));
+                    self.parts.trouble.send_replace(Some(reason));
                     if self.reload(&mut pause).await {
                         continue;
                     }
@@ -216,7 +214,7 @@ impl Engine {
         }
     }
 
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         messages: &[Inbound],
         requests: &mut Vec<Request>,
@@ -234,6 +232,8 @@ impl Engine {
         self.state.run_schedules(now, draft);
         self.state.move_commands(now, draft);
         self.state.act_on_fired(now, draft);
+        self.state
+            .send_again(std::mem::take(&mut self.unsure), draft);
         answers
     }
 
@@ -275,7 +275,7 @@ impl Engine {
         let bad = draft
             .messages
             .iter()
-            .filter(|m| m.outcome == signalbox_protocol::api::message::Outcome::Bad)
+            .filter(|m| m.outcome == Outcome::Bad)
             .count();
         Counters::add(&counters.bad_messages, bad as u64);
     }
@@ -295,66 +295,23 @@ impl Engine {
                 let _ = done.send(());
             }
         }
-        self.publish(draft, now).await;
+        let failed = self.publish(draft, now).await;
         for answer in answers {
-            answer();
+            answer(None);
         }
         for mut message in std::mem::take(&mut draft.messages) {
             self.messages_seen += 1;
             message.id = self.messages_seen;
             self.parts.live.publish(Event::Message { message });
         }
-        for event in draft.events(&self.state, batch, now, self.parts.live.is_watched()) {
+        let watched = self.parts.live.is_watched();
+        let events = draft.events(&self.state, batch, now, watched);
+        let taken_back = failed.events(&self.state, &Batch::default(), now, watched);
+        for event in events.into_iter().chain(taken_back) {
             self.parts.live.publish(event);
         }
         if !batch.mails.is_empty() {
             self.parts.mail_written.notify_one();
         }
     }
-
-    async fn publish(&mut self, draft: &Draft, now: DateTime<Utc>) {
-        let mut failed = Draft::default();
-        for id in &draft.publish {
-            let Some(row) = draft.commands.get(id) else {
-                continue;
-            };
-            let expiry_s = self.parts.config.command.ack_timeout_s;
-            let result = match wire(&row.command, expiry_s) {
-                Some(message) => self.parts.link.publish(message).await,
-                None => continue,
-            };
-            if let Err(error) = result {
-                tracing::warn!(command = id, %error, "a command could not be published; it waits");
-                self.state.not_published(id, now + LINK_PAUSE, &mut failed);
-            }
-        }
-        let batch = failed.batch(&self.state);
-        if !batch.is_empty()
-            && let Err(error) = self.parts.store.commit(&batch).await
-        {
-            // The rows still say `sent`, and time out: late, but true.
-            tracing::error!(%error, "that commands wait could not be stored");
-        }
-    }
-}
-
-/// The command as the node reads it. JSON: nodes that speak Protocol Buffers read both.
-fn wire(command: &Command, expiry_s: u32) -> Option<Publish> {
-    let message = WireCommand {
-        id: command.id.as_str().try_into().ok()?,
-        actuator: command.actuator.as_str().try_into().ok()?,
-        action: match command.action {
-            Action::On => WireAction::On,
-            Action::Off => WireAction::Off,
-            Action::Toggle => WireAction::Toggle,
-        },
-        for_ms: command.for_ms,
-    };
-    let mut buffer = [0; MESSAGE_BYTES_MAX];
-    let len = message.encode(Encoding::Json, &mut buffer).ok()?;
-    Some(Publish {
-        topic: topic::command(&command.node).as_str().to_owned(),
-        payload: buffer[..len].to_vec(),
-        expiry_s,
-    })
 }

@@ -1,30 +1,30 @@
 //! All that the engine knows, as the store has it. Changes are made here and noted in the
 //! [`Draft`], which writes them; when the write fails, the state is loaded anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use signalbox_protocol::api::{
     command::{Command, Schedule},
-    incident::Incident,
     node::{Actuator, Node, Presence},
     rule::Rule,
 };
 use ulid::{Generator, Ulid};
 
-use super::{draft::Draft, seen::Seen};
+use super::{draft::Draft, open::OpenIncidents, seen::Seen};
 use crate::{
     config::Config,
-    store::{ActuatorFacts, CommandRow, Loaded, NodeFacts},
+    store::{ActuatorFacts, CommandRow, Latest, Loaded, MARKS_PER_NODE_MAX, NodeFacts},
 };
 
 /// Nodes of one station; messages of further ones are refused.
 pub const NODES_MAX: usize = 20_000;
 /// Series of one node; samples of further ones are refused.
 pub const SERIES_PER_NODE_MAX: usize = 256;
-/// Timed-out commands that are remembered for a late answer.
-pub const LATE_COMMANDS_MAX: usize = 256;
 /// How often `last_seen_at` alone is a reason to write a node's row.
 const SEEN_STEP: TimeDelta = TimeDelta::seconds(1);
 
@@ -50,6 +50,14 @@ impl Settings {
     }
 }
 
+/// The newest sample of a series. Where it is flagged, only its time is news.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newest {
+    pub(super) ts: DateTime<Utc>,
+    pub(super) value: f64,
+    pub(super) flagged: bool,
+}
+
 /// The engine's state.
 #[derive(Debug)]
 pub(super) struct State {
@@ -57,17 +65,17 @@ pub(super) struct State {
     pub(super) marks: HashMap<String, HashMap<u32, Seen>>,
     pub(super) nodes: HashMap<String, NodeFacts>,
     pub(super) actuators: HashMap<String, BTreeMap<String, ActuatorFacts>>,
-    pub(super) rules: BTreeMap<String, Rule>,
-    pub(super) rules_of_metric: HashMap<String, Vec<String>>,
-    /// Open ones, by rule and node.
-    pub(super) incidents: BTreeMap<(String, String), Incident>,
+    pub(super) rules: BTreeMap<String, Arc<Rule>>,
+    /// Enabled ones.
+    pub(super) rules_of_metric: HashMap<String, Arc<[Arc<Rule>]>>,
+    pub(super) incidents: OpenIncidents,
     /// Open ones.
     pub(super) commands: BTreeMap<String, CommandRow>,
-    /// Timed out lately, for an answer that comes late.
-    pub(super) late: BTreeMap<String, Command>,
+    /// Done with lately, for an answer that comes late or twice.
+    pub(super) finished: BTreeMap<String, Command>,
     pub(super) schedules: BTreeMap<String, Schedule>,
-    /// Newest unflagged sample of each series, by node and metric.
-    pub(super) newest: HashMap<String, HashMap<String, (DateTime<Utc>, f64)>>,
+    /// By node and metric.
+    pub(super) newest: HashMap<String, HashMap<String, Newest>>,
     ids: Generator,
 }
 
@@ -84,58 +92,30 @@ impl State {
         let mut state = Self {
             settings,
             marks: HashMap::new(),
-            nodes: loaded
-                .nodes
-                .into_iter()
-                .map(|node| (node.name.clone(), node))
-                .collect(),
+            nodes: by(loaded.nodes, |node| node.name.clone()).collect(),
             actuators: HashMap::new(),
-            rules: loaded
-                .rules
-                .into_iter()
-                .map(|rule| (rule.id.clone(), rule))
-                .collect(),
+            rules: by(loaded.rules.into_iter().map(Arc::new), |rule| {
+                rule.id.clone()
+            })
+            .collect(),
             rules_of_metric: HashMap::new(),
-            incidents: loaded
-                .incidents
-                .into_iter()
-                .map(|incident| ((incident.rule.clone(), incident.node.clone()), incident))
-                .collect(),
-            commands: loaded
-                .commands
-                .into_iter()
-                .map(|row| (row.command.id.clone(), row))
-                .collect(),
-            late: BTreeMap::new(),
-            schedules: loaded
-                .schedules
-                .into_iter()
-                .map(|s| (s.id.clone(), s))
-                .collect(),
+            incidents: loaded.incidents.into_iter().collect(),
+            commands: by(loaded.commands, |row| row.command.id.clone()).collect(),
+            finished: by(loaded.finished, |command| command.id.clone()).collect(),
+            schedules: by(loaded.schedules, |schedule| schedule.id.clone()).collect(),
             newest: HashMap::new(),
             ids: Generator::new(),
         };
         for mark in loaded.marks {
             let seen = Seen::new(mark.number.seq, mark.gaps, mark.at);
-            state
-                .marks
-                .entry(mark.node)
-                .or_default()
-                .insert(mark.number.boot, seen);
+            state.add_start(&mark.node, mark.number.boot, seen);
         }
         for actuator in loaded.actuators {
-            state
-                .actuators
-                .entry(actuator.node.clone())
-                .or_default()
-                .insert(actuator.name.clone(), actuator);
+            let of_node = state.actuators.entry(actuator.node.clone()).or_default();
+            of_node.insert(actuator.name.clone(), actuator);
         }
-        for (node, metric, ts, value) in loaded.latest {
-            state
-                .newest
-                .entry(node)
-                .or_default()
-                .insert(metric, (ts, value));
+        for latest in loaded.latest {
+            state.load_newest(latest);
         }
         state.index_rules();
         if disconnected {
@@ -144,14 +124,50 @@ impl State {
         state
     }
 
-    pub(super) fn index_rules(&mut self) {
-        self.rules_of_metric.clear();
-        for rule in self.rules.values().filter(|rule| rule.enabled) {
-            self.rules_of_metric
-                .entry(rule.spec.metric.clone())
-                .or_default()
-                .push(rule.id.clone());
+    fn load_newest(&mut self, latest: Latest) {
+        let newest = Newest {
+            ts: latest.ts,
+            value: latest.value,
+            flagged: latest.flagged,
+        };
+        let of_node = self.newest.entry(latest.node).or_default();
+        of_node.insert(latest.metric, newest);
+    }
+
+    /// Notes that a number is stored.
+    pub(super) fn mark(&mut self, node: &str, boot: u32, seq: u32, at: DateTime<Utc>) {
+        match self
+            .marks
+            .get_mut(node)
+            .and_then(|boots| boots.get_mut(&boot))
+        {
+            Some(seen) => seen.add(seq, at),
+            None => self.add_start(node, boot, Seen::first(seq, at)),
         }
+    }
+
+    /// The oldest start of a node gives way to the newest, as in the store.
+    fn add_start(&mut self, node: &str, boot: u32, seen: Seen) {
+        let boots = self.marks.entry(node.to_owned()).or_default();
+        if boots.len() >= MARKS_PER_NODE_MAX {
+            let oldest = boots.iter().min_by_key(|(_, seen)| seen.at);
+            if let Some(oldest) = oldest.map(|(boot, _)| *boot) {
+                boots.remove(&oldest);
+            }
+        }
+        boots.insert(boot, seen);
+    }
+
+    pub(super) fn index_rules(&mut self) {
+        let mut of_metric: HashMap<String, Vec<Arc<Rule>>> = HashMap::new();
+        for rule in self.rules.values().filter(|rule| rule.enabled) {
+            let metric = rule.spec.metric.clone();
+            of_metric.entry(metric).or_default().push(rule.clone());
+        }
+        self.rules_of_metric = of_metric
+            .into_iter()
+            .map(|(metric, rules)| (metric, rules.into()))
+            .collect();
     }
 
     fn disconnect_all(&mut self, now: DateTime<Utc>, draft: &mut Draft) {
@@ -298,4 +314,11 @@ impl State {
             has_password: false,
         })
     }
+}
+
+fn by<T, K>(
+    rows: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> K,
+) -> impl Iterator<Item = (K, T)> {
+    rows.into_iter().map(move |row| (key(&row), row))
 }

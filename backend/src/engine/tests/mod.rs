@@ -1,0 +1,13 @@
+//! The engine on the real store, with a turned clock.
+
+mod commands;
+mod failures;
+mod fakes;
+mod incidents;
+mod random;
+mod restarts;
+mod rig;
+mod rule_changes;
+mod schedules;
+mod telemetry;
+mod timed;
