@@ -1,6 +1,7 @@
 //! All nodes of a process.
 
 use std::{
+    collections::HashSet,
     fmt,
     str::FromStr,
     sync::{
@@ -193,6 +194,13 @@ pub enum SetupError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Two nodes, or two actuators of a node, of one name: the broker would let in one at a time,
+    /// the station refuse the other's status.
+    #[error("there are two of the name `{name}`")]
+    Twice {
+        /// As given.
+        name: String,
+    },
     /// More actuators than a node may have.
     #[error("node `{node}` has {count} actuators, at most {max} are allowed")]
     TooManyActuators {
@@ -213,6 +221,7 @@ impl NodeSetup {
                 problem: error.to_string(),
             })?;
         }
+        check_twice(&self.actuators)?;
         let max = signalbox_protocol::limits::ACTUATORS_MAX;
         if self.actuators.len() > max {
             return Err(SetupError::TooManyActuators {
@@ -225,6 +234,14 @@ impl NodeSetup {
     }
 }
 
+fn check_twice<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<(), SetupError> {
+    let mut known = HashSet::new();
+    match names.into_iter().find(|name| !known.insert(*name)) {
+        Some(name) => Err(SetupError::Twice { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
 impl Sim {
     /// Starts nodes; they connect, and connect again, until [`Sim::stop`].
     ///
@@ -232,6 +249,7 @@ impl Sim {
     /// A node cannot be as it is described; then none is started.
     pub fn start(options: &Options, nodes: Vec<NodeSetup>) -> Result<Self, SetupError> {
         nodes.iter().try_for_each(NodeSetup::check)?;
+        check_twice(nodes.iter().map(|node| &node.name))?;
         let counters = Arc::new(Counters::default());
         let start = |(at, setup): (usize, NodeSetup)| {
             let (plug, plugs) = mpsc::channel(PLUGS_MAX);

@@ -99,6 +99,13 @@ async fn a_setup_that_cannot_be_is_refused() {
     many.actuators = (0..9).map(|n| format!("a{n}")).collect();
     let too_many = start(many).unwrap_err();
     assert!(too_many.to_string().contains('9'), "{too_many}");
+    let mut doubled = NodeSetup::new("a", None, 1);
+    doubled.actuators.push("led".to_owned());
+    let doubled = start(doubled).unwrap_err();
+    assert!(doubled.to_string().contains("`led`"), "{doubled}");
+    let twins = vec![NodeSetup::new("twin", None, 1); 2];
+    let twins = Sim::start(&options, twins).map(drop).unwrap_err();
+    assert!(twins.to_string().contains("`twin`"), "{twins}");
 }
 
 #[tokio::test]

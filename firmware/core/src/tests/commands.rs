@@ -1,5 +1,7 @@
 //! Commands, their answers, off-timers.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -181,4 +183,39 @@ fn a_reset_keeps_actuators_and_timers_and_a_power_cut_does_not() {
     // What was executed before the reset is not executed again.
     after.command(&order(1, "led", Action::On, None), 60_000);
     assert!(!after.is_on(0));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_for_a_command_are_survived(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut node = node();
+        connect(&mut node, 0);
+        node.command(&payload, 0);
+        prop_assert_eq!(node.bad_commands(), 1);
+        prop_assert!(!node.is_on(0) && !node.is_on(1));
+    }
+
+    /// Whatever is damaged on the way, what is not executed switches nothing, and an answer is
+    /// one to be read.
+    #[test]
+    fn a_damaged_command_is_survived(at in 0_usize..100, byte: u8, protobuf: bool) {
+        let command = Command {
+            id: id(1), actuator: name("led"), action: Action::On, for_ms: Some(5_000),
+        };
+        let encoding = if protobuf { Encoding::Protobuf } else { Encoding::Json };
+        let mut buffer = [0; 128];
+        let len = command.encode(encoding, &mut buffer).unwrap();
+        buffer[at % len] = byte;
+        let mut node = node();
+        connect(&mut node, 0);
+        node.command(&buffer[..len], 0);
+        if node.publish_ready() {
+            let ack = next_ack(&mut node, 0);
+            prop_assert!(!node.is_on(0) || ack.result == AckResult::Applied);
+            prop_assert!(!node.is_on(0) || ack.result == AckResult::Applied);
+            prop_assert_eq!(ack.reason.is_some(), ack.result == AckResult::Refused);
+        } else {
+            prop_assert!(!node.is_on(0) && node.bad_commands() == 1);
+        }
+    }
 }
