@@ -11,7 +11,7 @@ use std::{
 };
 
 use chrono::Utc;
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, QoS};
 use serde_json::{Value, json};
 use signalbox_backend::{
     clock::SystemClock,
@@ -251,6 +251,70 @@ async fn a_node_that_leaves_says_that_it_is_gone() {
     assert!(retained.retain);
     assert_eq!(retained.payload, br#"{"online":false}"#[..]);
     hosted.close().await;
+}
+
+/// A radio that fades leaves a connection behind that nobody has closed. What the station sends
+/// into it is lost; the node's next connection takes its place, and has to get it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_into_a_dead_connection_comes_over_the_next_one() {
+    let hosted = Hosted::start().await;
+    let setup = hosted.setup("kitchen", 1).await;
+    let (mut dead, _dead_client) = node_by_hand(&hosted, &setup).await;
+    let subscribed = async {
+        while !matches!(
+            dead.poll().await.unwrap(),
+            Event::Incoming(Incoming::PubAck(_))
+        ) {}
+    };
+    timeout(DEADLINE, subscribed).await.unwrap();
+    hosted.online("kitchen").await;
+    let order = json!({"node": "kitchen", "actuator": "led", "action": "on"});
+    let command: Value = hosted
+        .client
+        .post("/api/v1/command/add", &order)
+        .await
+        .unwrap();
+    let path = format!("/api/v1/command/{}", command["id"].as_str().unwrap());
+    hosted
+        .until(&path, |command| command["state"] == "sent")
+        .await;
+
+    let (mut next, _next_client) = node_by_hand(&hosted, &setup).await;
+    let got = async {
+        loop {
+            if let Event::Incoming(Incoming::Publish(message)) = next.poll().await.unwrap() {
+                return serde_json::from_slice::<Value>(&message.payload).unwrap();
+            }
+        }
+    };
+    let got = timeout(Duration::from_secs(5), got).await.unwrap();
+    assert_eq!(got["id"], command["id"]);
+    // The first one lasted until here, as far as it knew.
+    assert!(
+        timeout(DEADLINE, async { while dead.poll().await.is_ok() {} })
+            .await
+            .is_ok()
+    );
+    hosted.close().await;
+}
+
+/// A node that is about to connect, to subscribe and to tell its status.
+async fn node_by_hand(hosted: &Hosted, setup: &NodeSetup) -> (EventLoop, AsyncClient) {
+    let (username, password) = setup.login.clone().unwrap();
+    let mut options = MqttOptions::new("kitchen", "127.0.0.1", hosted.station.mqtt.port());
+    options.set_credentials(username, password);
+    let topic = "signalbox/kitchen/status";
+    let will = LastWill::new(topic, r#"{"online":false}"#, QoS::AtLeastOnce, true);
+    options.set_last_will(will);
+    let (client, connection) = AsyncClient::new(options, 10);
+    let orders = "signalbox/kitchen/command";
+    client.subscribe(orders, QoS::AtLeastOnce).await.unwrap();
+    let status = r#"{"online":true,"boot":1,"actuators":{"led":"off"}}"#;
+    client
+        .publish(topic, QoS::AtLeastOnce, true, status)
+        .await
+        .unwrap();
+    (connection, client)
 }
 
 #[tokio::test(flavor = "multi_thread")]

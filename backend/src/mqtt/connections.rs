@@ -65,6 +65,17 @@ struct Open {
     by_node: HashMap<String, Count>,
 }
 
+impl Open {
+    /// The node, when the connection of this client that is open was all there was of it.
+    fn gone_with_takeover(&self, client: &str, node: Option<&str>) -> Option<String> {
+        let old = self.by_client.get(client)?.back()?;
+        let name = old.node.as_deref().filter(|name| Some(*name) == node)?;
+        let count = self.by_node.get(name)?;
+        let gone = count.all == 1 || (old.has_status_will() && count.with_will == 1);
+        gone.then(|| name.to_owned())
+    }
+}
+
 /// All open connections. Its size is bounded by the broker's limit of clients.
 #[derive(Debug, Default)]
 pub(super) struct Connections(Mutex<Open>);
@@ -72,13 +83,17 @@ pub(super) struct Connections(Mutex<Open>);
 impl Connections {
     /// A client has logged in. A connection speaks for the node of its login; without one, for
     /// the node whose status its will would change.
+    ///
+    /// Gives the node that is gone with the connection that this one takes over, when that has
+    /// not been told yet: what was sent into it may be lost, and this one has still to say what
+    /// its node is.
     pub(super) fn opened(
         &self,
         client: Arc<str>,
         login: Option<Arc<str>>,
         will: Option<Will>,
         gate: Weak<Gate>,
-    ) {
+    ) -> Option<String> {
         let node = login.as_deref().or_else(|| {
             let will = will.as_ref()?;
             match Topic::parse(&will.topic) {
@@ -94,6 +109,7 @@ impl Connections {
             gate,
         };
         let mut open = lock(&self.0);
+        let gone = open.gone_with_takeover(&client, connection.node.as_deref());
         if let Some(node) = &connection.node {
             let count = open.by_node.entry(node.clone()).or_default();
             count.all += 1;
@@ -103,6 +119,7 @@ impl Connections {
             .entry(client)
             .or_default()
             .push_back(connection);
+        gone
     }
 
     /// A connection has ended; a clean goodbye cancels the will.
@@ -198,6 +215,24 @@ mod tests {
         open.opened("board".into(), Some("a".into()), status(), Weak::new());
         assert_eq!(open.closed("listener", false), Closed::default());
         assert_eq!(open.closed("board", true).gone.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_takeover_that_is_told_first_ends_what_was_sent_into_the_older_connection() {
+        let open = Connections::default();
+        let status = || will("signalbox/a/status");
+        let login = |login: &str| Some(login.into());
+        let first = open.opened("one".into(), login("a"), status(), Weak::new());
+        assert_eq!(first, None);
+        let other = open.opened("two".into(), login("a"), None, Weak::new());
+        assert_eq!(other, None);
+        let takeover = open.opened("one".into(), login("a"), status(), Weak::new());
+        assert_eq!(takeover.as_deref(), Some("a"));
+        assert_eq!(open.closed("one", false), Closed::default());
+        // Told the other way round, it has been told already.
+        assert_eq!(open.closed("one", false).gone.as_deref(), Some("a"));
+        let after = open.opened("one".into(), login("a"), status(), Weak::new());
+        assert_eq!(after, None);
     }
 
     #[test]

@@ -229,14 +229,18 @@ impl Ingest {
             self.will(event.user_id.as_deref(), &will).await;
         }
         if let Some(node) = closed.gone {
-            let status = Status {
-                online: false,
-                ..Status::default()
-            };
-            let topic = topic::status(&node);
-            let body = Body::Status { node, status };
-            self.send(&topic, &[], Ok(body), None).await;
+            self.gone(node).await;
         }
+    }
+
+    async fn gone(&self, node: String) {
+        let status = Status {
+            online: false,
+            ..Status::default()
+        };
+        let topic = topic::status(&node);
+        let body = Body::Status { node, status };
+        self.send(&topic, &[], Ok(body), None).await;
     }
 
     /// The broker hands wills to subscribers, not to us. One that it denied it has reported.
@@ -281,9 +285,14 @@ impl BrokerEventHandler for Ingest {
             _ => None,
         };
         let gate = GATE.with(Arc::downgrade);
-        self.connections
+        let gone = self
+            .connections
             .opened(event.client_id, event.user_id, will, gate);
-        Box::pin(std::future::ready(()))
+        Box::pin(async move {
+            if let Some(node) = gone {
+                self.gone(node).await;
+            }
+        })
     }
 
     fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> BoxFuture<'a, PublishAction> {
