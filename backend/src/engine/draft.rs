@@ -8,7 +8,7 @@ use signalbox_protocol::api::{
     incident::IncidentState, message::Message, node::SampleFlag, rule::Rule,
 };
 
-use super::{open::Key, state::State};
+use super::state::State;
 use crate::{
     ingest::{Number, Sample},
     store::{Batch, CommandRow, Mark, NewMail, NodeSamples},
@@ -37,8 +37,6 @@ pub(super) struct Draft {
     pub(super) status: BTreeSet<String>,
     /// Commands to publish after the commit.
     pub(super) publish: BTreeSet<String>,
-    /// Incidents that fired in this batch; their command waits for the end of it.
-    pub(super) fired: BTreeSet<Key>,
     /// Pending incidents that ended without firing, as their last event shows them.
     pub(super) dropped: Vec<Incident>,
     /// Messages, for the list of the latest.

@@ -68,18 +68,20 @@ impl State {
                 // Up to this sample the condition held: it fires even if this one ends it, as
                 // it would have by the clock.
                 self.fire(rule, &key, due, now, draft);
-                self.close_if_cleared(rule, &key, ts, value, now, draft);
+                self.go_on(rule, &key, ts, value, now, draft);
             }
             IncidentState::Pending if violated => {}
             IncidentState::Pending => self.drop_pending(&key, "cleared", ts, draft),
             IncidentState::Firing | IncidentState::Acknowledged => {
-                self.close_if_cleared(rule, &key, ts, value, now, draft);
+                self.go_on(rule, &key, ts, value, now, draft);
             }
             IncidentState::Closed => {}
         }
     }
 
-    fn close_if_cleared(
+    /// What a sample means for an incident that fires: it ends, or it goes on; then the rule
+    /// acts now if it could not when it fired.
+    fn go_on(
         &mut self,
         rule: &Rule,
         key: &Key,
@@ -90,6 +92,8 @@ impl State {
     ) {
         if threshold::is_cleared(&rule.spec, value) {
             self.close(rule, key, ts, "cleared", now, draft);
+        } else if now - ts <= FRESH_MAX {
+            self.act(rule, key, now, draft);
         }
     }
 
@@ -120,6 +124,7 @@ impl State {
             state: IncidentState::Pending,
             began_at: ts,
             fired_at: None,
+            acted_at: None,
             acknowledged_at: None,
             acknowledged_by: None,
             closed_at: None,
@@ -151,7 +156,6 @@ impl State {
         incident.state = IncidentState::Firing;
         incident.fired_at = Some(at);
         draft.incident(incident);
-        draft.fired.insert(key.clone());
         let incident = incident.clone();
         tracing::info!(
             rule = rule.spec.name,
@@ -160,6 +164,9 @@ impl State {
             "an incident fires"
         );
         self.mail(rule, &incident, MailKind::Firing, now, draft);
+        if now - at <= FRESH_MAX && self.is_heard(&incident, now) {
+            self.act(rule, key, now, draft);
+        }
     }
 
     fn close(
@@ -190,15 +197,9 @@ impl State {
             "an incident is over"
         );
         self.mail(rule, &incident, MailKind::Recovery, now, draft);
-        // What fired and cleared within one batch has ordered nothing that must be undone.
-        if !draft.fired.remove(key) && because == "cleared" && now - at <= FRESH_MAX {
-            self.act(
-                rule,
-                &incident,
-                rule.spec.clear_command.as_ref(),
-                now,
-                draft,
-            );
+        if because == "cleared" && incident.acted_at.is_some() {
+            let command = rule.spec.clear_command.as_ref();
+            self.order_for(rule, &incident, command, now, draft);
         }
     }
 

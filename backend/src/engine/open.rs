@@ -13,10 +13,6 @@ pub(super) type Key = (String, String);
 pub(super) struct OpenIncidents(BTreeMap<String, BTreeMap<String, Incident>>);
 
 impl OpenIncidents {
-    pub(super) fn get(&self, rule: &str, node: &str) -> Option<&Incident> {
-        self.0.get(node)?.get(rule)
-    }
-
     pub(super) fn get_mut(&mut self, rule: &str, node: &str) -> Option<&mut Incident> {
         self.0.get_mut(node)?.get_mut(rule)
     }

@@ -4,34 +4,39 @@ use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::Origin,
     incident::Incident,
+    node::Presence,
     rule::{Rule, RuleCommand},
 };
 
-use super::{draft::Draft, incidents::FRESH_MAX, orders::Order, state::State};
+use super::{draft::Draft, incidents::FRESH_MAX, open::Key, orders::Order, state::State};
 use crate::{alerts::text, store::MailKind};
 
 impl State {
-    /// At the end of a batch: orders what fired in it and still does.
-    pub(super) fn act_on_fired(&mut self, now: DateTime<Utc>, draft: &mut Draft) {
-        for key in std::mem::take(&mut draft.fired) {
-            let (Some(incident), Some(rule)) = (
-                self.incidents.get(&key.0, &key.1).cloned(),
-                self.rules.get(&key.0).cloned(),
-            ) else {
-                continue;
-            };
-            let newest = self
-                .newest
-                .get(&incident.node)
-                .and_then(|all| all.get(&incident.metric));
-            if newest.is_some_and(|newest| now - newest.ts <= FRESH_MAX) {
-                self.act(&rule, &incident, rule.spec.command.as_ref(), now, draft);
-            }
+    /// Whether what is known of an incident's node is not only history.
+    pub(super) fn is_heard(&self, incident: &Incident, now: DateTime<Utc>) -> bool {
+        let of_node = self.newest.get(&incident.node);
+        let newest = of_node.and_then(|all| all.get(&incident.metric));
+        self.presence(&incident.node) != Presence::Offline
+            || newest.is_some_and(|newest| now - newest.ts <= FRESH_MAX)
+    }
+
+    /// Does once what a rule does on firing. That it was done is in the incident's row: it does
+    /// not depend on which messages come in one batch, or on a restart.
+    pub(super) fn act(&mut self, rule: &Rule, key: &Key, now: DateTime<Utc>, draft: &mut Draft) {
+        let Some(incident) = self.incidents.get_mut(&key.0, &key.1) else {
+            return;
+        };
+        if incident.acted_at.is_some() {
+            return;
         }
+        incident.acted_at = Some(now);
+        draft.incident(incident);
+        let incident = incident.clone();
+        self.order_for(rule, &incident, rule.spec.command.as_ref(), now, draft);
     }
 
     /// Orders what a rule wants done about an incident.
-    pub(super) fn act(
+    pub(super) fn order_for(
         &mut self,
         rule: &Rule,
         incident: &Incident,

@@ -231,7 +231,6 @@ impl Engine {
         self.state.fire_due(now, draft);
         self.state.run_schedules(now, draft);
         self.state.move_commands(now, draft);
-        self.state.act_on_fired(now, draft);
         self.state
             .send_again(std::mem::take(&mut self.unsure), draft);
         answers

@@ -44,6 +44,10 @@ pub struct Incident {
     pub began_at: DateTime<Utc>,
     /// When it fired; null while pending.
     pub fired_at: Option<DateTime<Utc>>,
+    /// When the rule's command for firing was due and ordered, if it has one; null while the rule
+    /// has not acted, because nothing fresh was known.
+    #[serde(default)]
+    pub acted_at: Option<DateTime<Utc>>,
     /// When it was acknowledged.
     pub acknowledged_at: Option<DateTime<Utc>>,
     /// Who acknowledged it.
@@ -58,7 +62,7 @@ pub struct Incident {
     pub peak_at: DateTime<Utc>,
     /// The newest value so far.
     pub last_value: f64,
-    /// From `fired_at` to `closed_at`, or to now while open; null while pending.
+    /// From `fired_at` to `closed_at`; null while it is open.
     pub duration_ms: Option<u64>,
 }
 

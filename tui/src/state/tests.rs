@@ -121,6 +121,7 @@ fn incident(state: IncidentState) -> Incident {
         state,
         began_at: at(-200),
         fired_at: (state != IncidentState::Pending).then(|| at(-140)),
+        acted_at: None,
         acknowledged_at: None,
         acknowledged_by: None,
         closed_at: None,

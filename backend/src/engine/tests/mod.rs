@@ -5,6 +5,7 @@ mod failures;
 mod fakes;
 mod incidents;
 mod random;
+mod reactions;
 mod restarts;
 mod rig;
 mod rule_changes;

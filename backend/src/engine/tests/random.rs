@@ -324,8 +324,12 @@ async fn live_twice(steps: &[Step]) {
     without.check().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_at_any_point_changes_nothing() {
+/// Tries random inputs.
+fn check<S, F>(inputs: &S, lives: impl Fn(S::Value) -> F)
+where
+    S: Strategy,
+    F: Future<Output = ()>,
+{
     let runtime = tokio::runtime::Handle::current();
     let mut runner = TestRunner::new(Config {
         cases: CASES,
@@ -333,14 +337,57 @@ async fn a_restart_at_any_point_changes_nothing() {
         max_shrink_iters: 200,
         ..Config::default()
     });
-    let steps = prop::collection::vec(step(), 1..60);
-    let result = runner.run(&steps, |steps| {
+    let result = runner.run(inputs, |input| {
         let lived = std::panic::AssertUnwindSafe(|| {
-            tokio::task::block_in_place(|| runtime.block_on(live_twice(&steps)));
+            tokio::task::block_in_place(|| runtime.block_on(lives(input)));
         });
         std::panic::catch_unwind(lived).map_err(|_| TestCaseError::fail("see the assertion above"))
     });
     if let Err(failure) = result {
         panic!("{failure}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_at_any_point_changes_nothing() {
+    let steps = prop::collection::vec(step(), 1..60);
+    check(&steps, |steps| async move { live_twice(&steps).await });
+}
+
+/// What was ordered, and the story of the incidents, of readings that come in these batches.
+async fn lived_in_batches(readings: &[(i64, usize)], ends: &[bool]) -> (Vec<String>, Vec<String>) {
+    let mut life = Life::new().await;
+    let body = json!({"online": true, "boot": 1, "actuators": {"led": "off"}});
+    life.rig.receive("signalbox/cellar/status", body).await;
+    let mut batch = Vec::new();
+    for (at, (s, value)) in readings.iter().enumerate() {
+        life.rig.turn_ms(s * 1_000 + 1);
+        let values = json!({"temperature": VALUES[*value]});
+        let body = json!({"samples": [{"age_ms": 0, "values": values}]});
+        batch.push(life.rig.message("signalbox/cellar/telemetry", &body));
+        if ends[at % ends.len()] || at + 1 == readings.len() {
+            life.rig.batch(std::mem::take(&mut batch)).await;
+        }
+    }
+    let commands = life.rig.commands().await.into_iter();
+    let commands = commands.map(|one| format!("{} {:?} {:?}", one.node, one.action, one.for_ms));
+    let incidents = life.rig.incidents().await.into_iter().map(|mut one| {
+        one.acted_at = one.acted_at.map(|_| one.began_at);
+        life.without_ids(one)
+    });
+    let mut incidents: Vec<_> = incidents.collect();
+    incidents.sort();
+    (commands.collect(), incidents)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rules_do_does_not_depend_on_how_messages_fall_into_batches() {
+    // In all, less than what makes a reading history.
+    let readings = prop::collection::vec((0..12_i64, 0..VALUES.len()), 1..24);
+    let ends = prop::collection::vec(any::<bool>(), 1..24);
+    check(&(readings, ends), |(readings, ends)| async move {
+        let one_by_one = lived_in_batches(&readings, &[true]).await;
+        assert_eq!(lived_in_batches(&readings, &ends).await, one_by_one);
+        assert_eq!(lived_in_batches(&readings, &[false]).await, one_by_one);
+    });
 }

@@ -1,5 +1,6 @@
 //! What the engine writes, it gets back at its next start.
 
+use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::CommandState,
     incident::IncidentState,
@@ -44,6 +45,16 @@ pub(in crate::store) async fn an_empty_store_loads_nothing<F: Fixture>() {
     let done = store.commit(&Batch::default()).await.unwrap();
     assert_eq!(done, Committed::default());
     assert_eq!(store.load().await.unwrap(), Loaded::default());
+}
+
+fn latest(node: &str, metric: &str, ts: DateTime<Utc>, value: f64) -> Latest {
+    Latest {
+        node: node.to_owned(),
+        metric: metric.to_owned(),
+        ts,
+        value,
+        flagged: false,
+    }
 }
 
 pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fixture>() {
@@ -107,13 +118,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         commands: batch.commands.clone(),
         schedules: batch.schedules.clone(),
         finished: vec![finished.command],
-        latest: vec![Latest {
-            node: "attic".to_owned(),
-            metric: "soil".to_owned(),
-            ts: at_s(2),
-            value: 1e300,
-            flagged: false,
-        }],
+        latest: vec![latest("attic", "soil", at_s(2), 1e300)],
     });
     assert_eq!(sorted(store.load().await.unwrap()), expected);
     F::close(store).await;

@@ -100,6 +100,7 @@ pub(in crate::store) fn incident(number: u32, state: IncidentState) -> Incident 
         state,
         began_at: at_s(10),
         fired_at: (state != IncidentState::Pending).then(|| at_s(20)),
+        acted_at: (state != IncidentState::Pending).then(|| at_s(21)),
         acknowledged_at: None,
         acknowledged_by: None,
         closed_at: closed.then(|| at_s(80)),
