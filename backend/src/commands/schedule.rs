@@ -31,6 +31,8 @@ pub fn next(cron: &Cron, tz: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn runs(cron: &str, tz: &str, after: &str, n: usize) -> Vec<String> {
@@ -66,6 +68,49 @@ mod tests {
         // 2026-10-25: 02:00 to 03:00 comes twice.
         let autumn = runs("30 2 * * *", "Europe/Paris", "2026-10-24T12:00:00Z", 3);
         assert_eq!(autumn, ["25 00:30", "26 01:30", "27 01:30"]);
+    }
+
+    /// The engine would run a schedule for ever whose next run is not after the last.
+    #[test]
+    fn every_run_is_after_the_one_before_in_every_zone() {
+        let zones = [
+            "Europe/Paris",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "America/Scoresbysund",
+            "Africa/Casablanca",
+            "Asia/Kathmandu",
+            "UTC",
+        ];
+        let fields = prop::sample::select(vec!["*", "*/7", "0", "30", "1,2,3", "59"]);
+        let hours = prop::sample::select(vec!["*", "*/2", "0", "1", "2", "3", "1-3", "23"]);
+        let days = prop::sample::select(vec!["* * *", "* * SUN", "29 * *", "L * *", "1 * MON"]);
+        let config = ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(minute in fields, hour in hours, day in days,
+            zone in prop::sample::select(zones.to_vec()), s in 0_i64..2 * 366 * 86_400)| {
+            let cron = parse(&format!("{minute} {hour} {day}")).unwrap();
+            let tz = zone.parse().unwrap();
+            let mut at = DateTime::from_timestamp(1_767_225_600 + s, 0).unwrap();
+            for _ in 0..40 {
+                let after = next(&cron, tz, at).unwrap();
+                prop_assert!(after > at, "{cron:?} in {zone} after {at}: {after}");
+                at = after;
+            }
+        });
+    }
+
+    #[test]
+    fn what_runs_every_half_hour_does_so_over_both_changes() {
+        let spring = runs("*/30 * * * *", "Europe/Paris", "2026-03-29T00:00:00Z", 4);
+        assert_eq!(spring, ["29 00:30", "29 01:00", "29 01:30", "29 02:00"]);
+        let autumn = runs("*/30 * * * *", "Europe/Paris", "2026-10-24T23:30:00Z", 6);
+        let expected = [
+            "25 00:00", "25 00:30", "25 01:00", "25 01:30", "25 02:00", "25 02:30",
+        ];
+        assert_eq!(autumn, expected);
     }
 
     #[test]

@@ -40,10 +40,7 @@ impl State {
         for (name, on) in &status.actuators {
             self.reported(node, name, *on, at, draft);
         }
-        if restarted {
-            // It came back before anybody saw it go: what was on its way is lost.
-            self.take_back_sent(node, draft);
-        }
+        // One that started again before anybody saw it go has lost what was on its way.
         if came || restarted {
             self.send_waiting(node, now, draft);
         }

@@ -125,6 +125,17 @@ async fn held_for_a_node_that_is_away_until_it_comes_or_the_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_node_that_comes_at_the_very_end_of_the_time_is_too_late() {
+    let mut rig = ready().await;
+    rig.offline().await;
+    let made = rig.order("on").await;
+    rig.turn_ms(3_600_000);
+    rig.online(json!({"led": "off"})).await;
+    assert_eq!(rig.command(&made.id).await.state, Expired);
+    assert!(rig.link.take().is_empty());
+}
+
+#[tokio::test]
 async fn taken_back_before_it_is_sent_and_not_after() {
     let mut rig = ready().await;
     let sent = rig.order("on").await;

@@ -118,11 +118,12 @@ async fn over_the_autumn_change_a_run_whose_time_comes_twice_is_done_once() {
 #[tokio::test]
 async fn what_was_missed_while_away_is_made_up_for_only_when_it_makes_sense() {
     let mut rig = rig_at("2026-11-21T05:59:00Z").await;
-    rig.timed("on", json!({"cron": "0 6 * * *", "tz": "UTC"}))
+    // Made in another order than they run in.
+    rig.timed("off", json!({"cron": "2 6 * * *", "tz": "UTC"}))
         .await;
     rig.timed("toggle", json!({"cron": "1 6 * * *", "tz": "UTC"}))
         .await;
-    rig.timed("off", json!({"cron": "2 6 * * *", "tz": "UTC"}))
+    rig.timed("on", json!({"cron": "0 6 * * *", "tz": "UTC"}))
         .await;
     rig.turn_ms(360_000);
     // 06:05:00: five minutes late is not too late, and all run in the order of their times.
