@@ -21,8 +21,9 @@ import lines
 
 RETRY_S = 0.15
 TOLD_EVERY = 200
-# A fixed past, so that a sample's time tells its number: one a millisecond.
-TIME_0_MS = 1_767_225_600_000
+# A past of its own, so that a sample's time tells its number, one a millisecond: near enough for
+# rules to judge the first numbers, far enough that fast ones stay behind the station's clock.
+TIME_0_MS = int(time.time() * 1_000) - 200_000
 
 
 class Publisher:
