@@ -1,8 +1,12 @@
 //! `signalbox config`: the commented example, a check, or where the file is.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use signalbox_backend::config::{self, EXAMPLE};
+use serde_json::json;
+use signalbox_backend::config::{self, Config, EXAMPLE};
 
 use crate::output;
 
@@ -11,6 +15,9 @@ use crate::output;
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Option<ConfigVerb>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -29,20 +36,29 @@ enum ConfigVerb {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.verb {
+        None | Some(ConfigVerb::Example) if args.json => output::json(&Config::default())?,
         None | Some(ConfigVerb::Example) => output::raw(EXAMPLE.as_bytes())?,
         Some(ConfigVerb::Check { config }) => {
             let file = config.clone().or_else(config::default_file);
             config::load(file.as_deref(), std::env::vars())?;
-            let read = file.map_or_else(
-                || "no file, the defaults".to_owned(),
-                |file| format!("`{}`", file.display()),
-            );
-            output::line(&format!("good: {read}"))?;
+            if args.json {
+                output::json(&json!({"file": file, "good": true}))?;
+            } else {
+                output::line(&format!("good: {}", shown(file.as_deref())))?;
+            }
         }
         Some(ConfigVerb::Path) => match config::default_file() {
+            file if args.json => output::json(&json!({"file": file}))?,
             Some(file) => output::line(&file.display().to_string())?,
             None => output::line("no file, the defaults")?,
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn shown(file: Option<&Path>) -> String {
+    file.map_or_else(
+        || "no file, the defaults".to_owned(),
+        |file| format!("`{}`", file.display()),
+    )
 }

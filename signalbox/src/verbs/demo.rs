@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use chrono::Utc;
+use serde_json::json;
 use signalbox_backend::{
     clock::SystemClock,
     config::Config,
@@ -27,7 +28,7 @@ use super::{
     serve::stop_on_signals,
     terminal::{need_terminal, show},
 };
-use crate::log;
+use crate::{log, output};
 
 /// Tells that a folder is of a demo.
 const MARK_NAME: &str = "demo.txt";
@@ -53,6 +54,9 @@ pub(crate) struct Args {
     /// No terminal: print how to reach the station, and run until Ctrl-C
     #[arg(long)]
     headless: bool,
+    /// With --headless: print how to reach it as JSON
+    #[arg(long, requires = "headless")]
+    json: bool,
     /// Keep everything in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -98,7 +102,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let shown = if args.headless {
-        tell(&station);
+        tell(&station, args.json)?;
         told.cancelled().await;
         Ok(())
     } else {
@@ -191,11 +195,17 @@ fn thermostat() -> anyhow::Result<NewRule> {
     }))?)
 }
 
-fn tell(station: &Station) {
-    let socket = station.socket.display();
-    println!("API       http://{}/", station.http);
-    println!("MQTT      mqtt://{}", station.mqtt);
-    println!("terminal  signalbox --host unix://{socket}");
-    println!("nodes     signalbox nodes --host unix://{socket}");
-    println!("\nCtrl-C ends it.");
+fn tell(station: &Station, as_json: bool) -> anyhow::Result<()> {
+    let (api, mqtt) = (
+        format!("http://{}", station.http),
+        format!("mqtt://{}", station.mqtt),
+    );
+    let host = format!("unix://{}", station.socket.display());
+    if as_json {
+        return output::json(&json!({"api": api, "mqtt": mqtt, "host": host}));
+    }
+    output::line(&format!(
+        "API       {api}/\nMQTT      {mqtt}\nterminal  signalbox --host {host}\n\
+         nodes     signalbox nodes --host {host}\n\nCtrl-C ends it."
+    ))
 }

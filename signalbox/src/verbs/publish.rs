@@ -4,7 +4,10 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, Outgoing, QoS};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::output;
 
 /// A broker that does not answer for this long is away.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -109,6 +112,9 @@ pub(crate) struct Args {
     /// The broker keeps the message for later subscribers
     #[arg(long, short)]
     retain: bool,
+    /// Print how many messages the broker has, as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     broker: BrokerArgs,
 }
@@ -118,11 +124,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let address = args.broker.address();
     let level = qos(args.qos)?;
     connected(&mut connection, &address).await?;
+    let mut published = 0_u64;
     if let Some(message) = &args.message {
         client
             .publish(&args.topic, level, args.retain, message.as_bytes())
             .await?;
         delivered(&mut connection, level).await?;
+        published += 1;
     } else {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         loop {
@@ -139,9 +147,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 .publish(&args.topic, level, args.retain, line)
                 .await?;
             delivered(&mut connection, level).await?;
+            published += 1;
         }
     }
     leave(&client, &mut connection).await?;
+    if args.json {
+        output::json(&json!({
+            "topic": args.topic,
+            "qos": args.qos,
+            "published": published,
+            // With QoS 0 nobody tells.
+            "acknowledged": (args.qos > 0).then_some(published),
+        }))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

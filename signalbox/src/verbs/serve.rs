@@ -8,15 +8,16 @@ use std::{
 };
 
 use anyhow::Context as _;
+use serde_json::json;
 use signalbox_backend::{
     clock::SystemClock,
     config::{self, Config},
-    run::{Listeners, RunError, run as run_station},
+    run::{Listeners, Station},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::log;
+use crate::{log, output};
 
 /// Arguments of `serve`; they win over environment and file.
 #[derive(Debug, Default, clap::Args)]
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Address of the embedded broker [default: 127.0.0.1:1883]
     #[arg(long, value_name = "ADDRESS:PORT")]
     mqtt_listen: Option<SocketAddr>,
+    /// When ready, print how to reach it as JSON, besides the log
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -55,13 +59,21 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let as_json = args.json;
     let config = args.load()?;
     log::start(&config.log)?;
     let shutdown = stop_on_signals()?;
     let listeners = Listeners::bind(&config).await?;
-    let clock = Arc::new(SystemClock);
-    let ended: Result<(), RunError> = run_station(config, listeners, clock, shutdown).await;
-    ended?;
+    let station = Station::start(config, listeners, Arc::new(SystemClock), shutdown).await?;
+    if as_json {
+        output::json(&json!({
+            "id": station.id.to_string(),
+            "api": format!("http://{}", station.http),
+            "mqtt": format!("mqtt://{}", station.mqtt),
+            "host": format!("unix://{}", station.socket.display()),
+        }))?;
+    }
+    station.join().await?;
     Ok(ExitCode::SUCCESS)
 }
 

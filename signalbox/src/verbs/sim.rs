@@ -8,10 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use serde_json::json;
 use signalbox_protocol::payload::Encoding;
 use signalbox_sim::{Broker, Counts, NodeSetup, Options, Sim};
 
 use super::serve::stop_on_signals;
+use crate::output;
 
 /// Most nodes of one process.
 const NODES_MAX: u32 = 20_000;
@@ -55,6 +57,9 @@ pub(crate) struct Args {
     /// Write messages as Protocol Buffers instead of JSON
     #[arg(long)]
     protobuf: bool,
+    /// Print the sums at the end as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A line of `--logins`.
@@ -97,7 +102,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         report.write(&sim.counts(), count);
     }
-    report.end(&sim.counts(), count);
+    let counts = sim.counts();
+    report.end(&counts, count);
+    if args.json {
+        output::json(&json!({
+            "nodes": count,
+            "online": counts.online,
+            "connects": counts.connects,
+            "published": counts.published,
+            "acknowledged": counts.acknowledged,
+            "commands": counts.commands,
+            "dropped": counts.dropped,
+        }))?;
+    }
     sim.stop().await?;
     Ok(ExitCode::SUCCESS)
 }
