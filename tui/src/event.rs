@@ -91,6 +91,8 @@ pub(crate) enum Action {
     LoadChart {
         node: String,
         range_s: i64,
+        /// How far before now the right end is.
+        back_s: i64,
         buckets: u32,
     },
 }

@@ -38,6 +38,8 @@ pub(crate) enum Cmd {
     NextMetric,
     Wider,
     Narrower,
+    Earlier,
+    Later,
     CursorLeft,
     CursorRight,
     CursorOff,
@@ -89,6 +91,8 @@ pub(crate) const BINDINGS: &[Binding] = keys![
     Node      [Char('m'), Tab]       "m"      NextMetric   "metric" true;
     Node      [Char('-')]            "-"      Wider        "longer range" true;
     Node      [Char('+'), Char('=')] "+"      Narrower     "shorter range" true;
+    Node      [Char('[')]            "["      Earlier      "earlier times" false;
+    Node      [Char(']')]            "]"      Later        "later times" false;
     Node      [Left]                 "←"      CursorLeft   "read out" true;
     Node      [Right]                "→"      CursorRight  "read out, further on" false;
     Node      [End]                  "End"    CursorOff    "stop reading out" false;

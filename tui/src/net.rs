@@ -181,12 +181,13 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         Action::LoadChart {
             node,
             range_s,
+            back_s,
             buckets,
         } => {
-            let now = Utc::now();
+            let to = Utc::now() - TimeDelta::seconds(back_s);
             let query = RangeQuery {
-                from: Some(now - TimeDelta::seconds(range_s)),
-                to: Some(now),
+                from: Some(to - TimeDelta::seconds(range_s)),
+                to: Some(to),
                 node: Some(node.clone()),
                 buckets: Some(buckets),
                 ..RangeQuery::default()

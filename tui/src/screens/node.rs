@@ -106,7 +106,7 @@ fn chart_of(state: &State, node: &Node, plot: &Plot, theme: Theme, area: Rect, b
     // The right end moves with the range's columns, so that the chart does not redraw all the time.
     let columns = i64::from(area.width.max(20)) * 2;
     let step_ms = (plot.range_s() * 1_000 / columns).max(1_000);
-    let now_ms = state.now.timestamp_millis();
+    let now_ms = plot.end(state.now).timestamp_millis();
     let to = chrono::DateTime::<Utc>::from_timestamp_millis((now_ms / step_ms + 1) * step_ms)
         .unwrap_or(state.now);
     let points = plot.points(metric, state.now);
@@ -144,6 +144,10 @@ fn legend(
     (area, buf): (Rect, &mut Buffer),
 ) {
     let mut x = put(buf, area, 1, 0, RANGES[plot.range].1, theme.bold()) + 3;
+    if plot.back_s > 0 {
+        let until = format!("until {}", words::clock(chart.to, state.now));
+        x += put(buf, area, x, 0, &until, theme.warn()) + 2;
+    }
     if !plot.loaded {
         put(buf, area, x, 0, "loading…", theme.dim());
         return;

@@ -102,6 +102,8 @@ impl State {
             Cmd::NextMetric
             | Cmd::Wider
             | Cmd::Narrower
+            | Cmd::Earlier
+            | Cmd::Later
             | Cmd::CursorLeft
             | Cmd::CursorRight
             | Cmd::CursorOff => self.on_plot(cmd),
@@ -165,6 +167,8 @@ impl State {
             }
             Cmd::Wider => plot.zoom(true),
             Cmd::Narrower => plot.zoom(false),
+            Cmd::Earlier => plot.pan(true),
+            Cmd::Later => plot.pan(false),
             Cmd::CursorLeft => {
                 plot.cursor = Some(plot.cursor.map_or(0, |back| (back + 1).min(last)));
             }

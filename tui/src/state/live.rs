@@ -214,7 +214,7 @@ impl State {
                 if let Some(plot) = &mut self.plot
                     && plot.node == node
                 {
-                    plot.set_history(&reply);
+                    plot.set_history(&reply, self.now);
                 }
             }
         }

@@ -182,6 +182,7 @@ impl State {
         plot.wants_history(now).then(|| Action::LoadChart {
             node: plot.node.clone(),
             range_s: plot.range_s(),
+            back_s: plot.back_s,
             buckets: u32::from(width.clamp(20, 500)) * 2,
         })
     }

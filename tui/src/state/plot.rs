@@ -15,6 +15,10 @@ pub(crate) const RANGES: [(i64, &str); 7] = [
     (7 * 86_400, "7 days"),
     (30 * 86_400, "30 days"),
 ];
+/// How far back one can go.
+const BACK_S_MAX: i64 = 10 * 366 * 86_400;
+/// An answer that is later than this belongs to another question.
+const ANSWER_S_MAX: i64 = 60;
 /// Points that are kept of one series beyond the history.
 const LIVE_POINTS_MAX: usize = 4_096;
 /// History is loaded anew after this part of the range, at least [`RELOAD_S_MIN`].
@@ -37,6 +41,8 @@ pub(crate) struct Plot {
     pub(crate) node: String,
     /// Index into [`RANGES`].
     pub(crate) range: usize,
+    /// How far before now the right end is; 0 follows the time.
+    pub(crate) back_s: i64,
     /// Index into the node's metrics.
     pub(crate) metric: usize,
     /// How many points back the read-out is.
@@ -54,6 +60,7 @@ impl Plot {
         Self {
             node,
             range: 1,
+            back_s: 0,
             metric: 0,
             cursor: None,
             points: BTreeMap::new(),
@@ -76,10 +83,33 @@ impl Plot {
         };
         if next != self.range {
             self.range = next;
-            self.asked_at = None;
-            self.loaded = false;
-            self.cursor = None;
+            self.show_another();
         }
+    }
+
+    /// Moves by half of the range to earlier or later times.
+    pub(crate) fn pan(&mut self, earlier: bool) {
+        let half_s = self.range_s() / 2;
+        let back_s = if earlier {
+            (self.back_s + half_s).min(BACK_S_MAX)
+        } else {
+            (self.back_s - half_s).max(0)
+        };
+        if back_s != self.back_s {
+            self.back_s = back_s;
+            self.show_another();
+        }
+    }
+
+    fn show_another(&mut self) {
+        self.asked_at = None;
+        self.loaded = false;
+        self.cursor = None;
+    }
+
+    /// The right end.
+    pub(crate) fn end(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - TimeDelta::seconds(self.back_s)
     }
 
     /// Whether history should be loaded now; notes that it is.
@@ -99,9 +129,10 @@ impl Plot {
         self.asked_at = None;
     }
 
-    pub(crate) fn set_history(&mut self, reply: &BucketsReply) {
+    pub(crate) fn set_history(&mut self, reply: &BucketsReply, now: DateTime<Utc>) {
         let asked_ms = (reply.to - reply.from).num_milliseconds();
-        if (asked_ms - self.range_s() * 1_000).abs() > 1_000 {
+        let off_s = (self.end(now) - reply.to).num_seconds().abs();
+        if (asked_ms - self.range_s() * 1_000).abs() > 1_000 || off_s > ANSWER_S_MAX {
             // The answer to a question that was asked before the range was changed.
             return;
         }
@@ -125,6 +156,9 @@ impl Plot {
     }
 
     pub(crate) fn add(&mut self, metric: &str, at: DateTime<Utc>, value: f64) {
+        if self.back_s > 0 {
+            return;
+        }
         let points = self.points.entry(metric.to_owned()).or_default();
         // A late sample comes with the next load.
         if points.last().is_some_and(|last| last.at >= at) {
@@ -142,7 +176,7 @@ impl Plot {
 
     /// The points of a metric within the range.
     pub(crate) fn points(&self, metric: &str, now: DateTime<Utc>) -> &[Point] {
-        let from = now - TimeDelta::seconds(self.range_s());
+        let from = self.end(now) - TimeDelta::seconds(self.range_s());
         let points = self.points.get(metric).map_or(&[][..], Vec::as_slice);
         &points[points.partition_point(|point| point.at < from)..]
     }
@@ -196,6 +230,34 @@ mod tests {
     }
 
     #[test]
+    fn earlier_times_are_asked_for_and_live_values_stay_out_of_them() {
+        let mut plot = Plot::new("a".to_owned());
+        plot.pan(false);
+        assert_eq!(plot.end(at(0)), at(0));
+        assert!(plot.wants_history(at(0)));
+        plot.pan(true);
+        plot.pan(true);
+        assert_eq!(plot.end(at(0)), at(-3_600));
+        assert!(plot.wants_history(at(0)));
+        let reply = |to: i64| BucketsReply {
+            from: at(to - 3_600),
+            to: at(to),
+            bucket_ms: 1_000,
+            series: Vec::new(),
+        };
+        plot.set_history(&reply(-1_800), at(1));
+        assert!(!plot.loaded);
+        plot.set_history(&reply(-3_600), at(1));
+        assert!(plot.loaded);
+        plot.add("t", at(0), 1.0);
+        assert_eq!(plot.points("t", at(0)), []);
+        plot.pan(false);
+        plot.pan(false);
+        assert_eq!(plot.back_s, 0);
+        assert!(!plot.loaded);
+    }
+
+    #[test]
     fn history_of_another_range_is_not_taken() {
         let mut plot = Plot::new("a".to_owned());
         let reply = |s: i64| BucketsReply {
@@ -204,9 +266,9 @@ mod tests {
             bucket_ms: 1_000,
             series: Vec::new(),
         };
-        plot.set_history(&reply(300));
+        plot.set_history(&reply(300), at(1));
         assert!(!plot.loaded);
-        plot.set_history(&reply(3_600));
+        plot.set_history(&reply(3_600), at(1));
         assert!(plot.loaded);
         assert!(plot.wants_history(at(0)));
         assert!(!plot.wants_history(at(10)));
