@@ -1,3 +1,16 @@
-//! End to end: the built program with real clients, servers and databases of others. Everything
-//! is in `tests/e2e`, behind the feature `e2e`; the programs that play the other side and have no
-//! package of their own are in `python/`. `cargo xtask test` installs what they need.
+//! What tests with real programs share: private servers, free ports, waiting. Used by the
+//! end-to-end tests in `tests/e2e` (feature `e2e`) and by the unit suites that need a server
+//! (feature `servers` of the backend). Programs that play the other side and have no package of
+//! their own are in `python/`. `cargo xtask test` installs what they need.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed expectation is a failed test, also in its helpers"
+)]
+
+mod port;
+mod postgres;
+mod wait;
+
+pub use port::free_port;
+pub use postgres::Postgres;
+pub use wait::{DEADLINE, eventually, look_for, never_within};

@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("curl", "command -v curl"),
     ("openssl", "command -v openssl"),
     ("sqlite3", "command -v sqlite3"),
+    ("postgresql", "ls /usr/lib/postgresql/*/bin/initdb"),
     ("python3", "command -v python3"),
     ("python3-venv", "/usr/bin/python3 -m ensurepip --version"),
 ];

@@ -15,5 +15,6 @@ mod commands;
 mod durability;
 mod helper;
 mod mail;
+mod postgres;
 mod programs;
 mod resources;

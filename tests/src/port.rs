@@ -15,7 +15,11 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// A port on loopback that nobody has.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// All are taken.
+#[must_use]
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Two runs at the same time begin at different places.
     let place = (process::id().wrapping_mul(331) % u32::from(COUNT)) as u16;
