@@ -11,6 +11,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "mosquitto-clients",
         "command -v mosquitto_pub mosquitto_sub",
     ),
+    (
+        "mosquitto",
+        "PATH=$PATH:/usr/sbin command -v mosquitto mosquitto_passwd",
+    ),
     ("curl", "command -v curl"),
     ("openssl", "command -v openssl"),
     ("sqlite3", "command -v sqlite3"),
@@ -18,6 +22,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3", "command -v python3"),
     ("python3-venv", "/usr/bin/python3 -m ensurepip --version"),
 ];
+/// Runs a command while no package starts its service, unless the machine has a policy of its own:
+/// tests start their own servers.
+const WITHOUT_SERVICES: &str = r#"
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod +x "$policy"
+fi
+"$0" "$@"
+"#;
 /// Pinned Python packages of the tests.
 const REQUIREMENTS: &str = "tests/requirements.txt";
 /// The Python environment, below the target folder.
@@ -39,12 +53,16 @@ pub(crate) fn install_packages(shell: &Shell) -> Result<()> {
     println!("installing with apt: {}", missing.join(" "));
     let root = cmd!(shell, "id -u").quiet().read()? == "0";
     let sudo: &[&str] = if root { &[] } else { &["sudo"] };
-    let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"];
-    let apt: Vec<&str> = sudo.iter().copied().chain(apt).collect();
-    let (program, before) = apt.split_first().context("a program to run")?;
-    cmd!(shell, "{program} {before...} update").run()?;
+    let environment = ["env", "DEBIAN_FRONTEND=noninteractive"];
+    let before: Vec<&str> = sudo.iter().copied().chain(environment).collect();
+    let (program, before) = before.split_first().context("a program to run")?;
+    cmd!(shell, "{program} {before...} apt-get -q update").run()?;
     let options = ["install", "-y", "--no-install-recommends"];
-    cmd!(shell, "{program} {before...} {options...} {missing...}").run()?;
+    cmd!(
+        shell,
+        "{program} {before...} sh -c {WITHOUT_SERVICES} apt-get -q {options...} {missing...}"
+    )
+    .run()?;
     let missing = self::missing(shell);
     ensure!(
         missing.is_empty(),

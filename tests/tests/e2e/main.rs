@@ -13,6 +13,7 @@ mod broker;
 mod cli;
 mod commands;
 mod durability;
+mod external;
 mod helper;
 mod mail;
 mod postgres;

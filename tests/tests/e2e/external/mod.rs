@@ -1,0 +1,3 @@
+//! Brokers of others: Mosquitto, RabbitMQ, NATS.
+
+mod shipped;
