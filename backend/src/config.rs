@@ -44,6 +44,9 @@ pub struct StoreConfig {
     pub raw_retention_days: u32,
     /// Hourly statistics are kept this long; 0 is for ever.
     pub rollup_retention_days: u32,
+    /// A measurement may wait this long for others that are committed with it; 0 commits at once.
+    /// More of them per commit write less to the disk, and are acknowledged later.
+    pub commit_interval_ms_max: u32,
 }
 
 impl Default for StoreConfig {
@@ -52,6 +55,7 @@ impl Default for StoreConfig {
             data_dir: None,
             raw_retention_days: 400,
             rollup_retention_days: 0,
+            commit_interval_ms_max: 0,
         }
     }
 }

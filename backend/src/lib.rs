@@ -18,6 +18,7 @@ pub mod commands;
 pub mod config;
 pub mod counters;
 pub mod engine;
+pub mod health;
 pub mod ingest;
 pub mod listeners;
 pub mod live;

@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     counters::Counters,
     engine::{self, EngineHandle, EngineParts},
+    health::{self, Vitals},
     ingest::{Decoder, MappingError},
     listeners::{self, ListenError, UnixSocket},
     live::Live,
@@ -249,7 +250,13 @@ impl Station {
             config.store.clone(),
             front.clone(),
         );
-        let mut workers = vec![tokio::spawn(pruning)];
+        let vitals = Vitals {
+            store: store.clone(),
+            store_trouble: core.store_trouble.clone(),
+            link: core.broker.clone(),
+        };
+        let looking = health::run(vitals, core.live.clone(), front.clone());
+        let mut workers = vec![tokio::spawn(pruning), tokio::spawn(looking)];
         if let Some(mailer) = mailer {
             let outbox = mail::outbox(store.clone(), clock.clone(), mailer);
             workers.push(tokio::spawn(outbox.run(core.mail_written, front.clone())));

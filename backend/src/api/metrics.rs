@@ -12,6 +12,7 @@ use prometheus_client::{
 };
 
 use super::{SharedState, VERSION, WEBSOCKETS_MAX, error::ApiError};
+use crate::store::StoreError;
 
 /// Counters and gauges of this run.
 #[utoipa::path(
@@ -24,7 +25,8 @@ pub(crate) async fn metrics(State(state): State<SharedState>) -> Result<Response
     let info = Info::new(vec![("version", VERSION)]);
     registry.register("build", "Version of the program", info);
     count(&mut registry, &state);
-    gauge(&mut registry, &state).await?;
+    gauge(&mut registry, &state);
+    store(&mut registry, &state).await;
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| ApiError::Internal {
         cause: format!("metrics cannot be written: {error}"),
@@ -65,31 +67,15 @@ fn count(registry: &mut Registry, state: &SharedState) {
     }
 }
 
-async fn gauge(registry: &mut Registry, state: &SharedState) -> Result<(), ApiError> {
+fn gauge(registry: &mut Registry, state: &SharedState) {
     let now = state.clock.now();
-    let (outbox_depth, oldest) = state.store.outbox_depth().await?;
-    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let websockets = WEBSOCKETS_MAX - state.websockets.available_permits();
+    let waiting = state.engine.inbound.max_capacity() - state.engine.inbound.capacity();
     let rows = [
         (
             "uptime_seconds",
             "Time since start",
             (now - state.started_at).num_seconds(),
-        ),
-        (
-            "store_bytes",
-            "Size of the store on disk",
-            whole(state.store.size_bytes().await?),
-        ),
-        (
-            "outbox_depth",
-            "Mails that wait to be sent",
-            whole(outbox_depth),
-        ),
-        (
-            "outbox_oldest_age_seconds",
-            "Age of the oldest mail that waits",
-            oldest.map_or(0, |at| (now - at).num_seconds()),
         ),
         ("websockets", "Open WebSockets", whole(websockets as u64)),
         (
@@ -100,11 +86,53 @@ async fn gauge(registry: &mut Registry, state: &SharedState) -> Result<(), ApiEr
         (
             "engine_queue",
             "Messages that wait for the engine",
-            whole((state.engine.inbound.max_capacity() - state.engine.inbound.capacity()) as u64),
+            whole(waiting as u64),
         ),
     ];
     for (name, help, value) in rows {
         registry.register(name, help, ConstGauge::new(value));
     }
-    Ok(())
+}
+
+/// What only the store knows is left out while it is away: the rest must still be seen then.
+async fn store(registry: &mut Registry, state: &SharedState) {
+    let read = async {
+        let outbox = state.store.outbox_depth().await?;
+        Ok::<_, StoreError>((outbox, state.store.size_bytes().await?))
+    };
+    let read = read.await;
+    let up = read.is_ok() && state.store_trouble.borrow().is_none();
+    registry.register(
+        "store_up",
+        "1 when the store can be read and written",
+        ConstGauge::new(i64::from(up)),
+    );
+    let ((outbox_depth, oldest), bytes) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::debug!(%error, "metrics without the store's");
+            return;
+        }
+    };
+    let now = state.clock.now();
+    let rows = [
+        ("store_bytes", "Size of the store on disk", whole(bytes)),
+        (
+            "outbox_depth",
+            "Mails that wait to be sent",
+            whole(outbox_depth),
+        ),
+        (
+            "outbox_oldest_age_seconds",
+            "Age of the oldest mail that waits",
+            oldest.map_or(0, |at| (now - at).num_seconds()),
+        ),
+    ];
+    for (name, help, value) in rows {
+        registry.register(name, help, ConstGauge::new(value));
+    }
+}
+
+fn whole(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    auth::Accounts, clock::SharedClock, counters::Counters, engine::EngineHandle, live::Live,
-    mqtt::Link, store::SharedStore,
+    auth::Accounts, clock::SharedClock, counters::Counters, engine::EngineHandle, health::Vitals,
+    live::Live, mqtt::Link, store::SharedStore,
 };
 use error::ApiError;
 
@@ -85,6 +85,17 @@ impl std::fmt::Debug for AppState {
         f.debug_struct("AppState")
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+impl AppState {
+    /// What tells whether the station works.
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            store: Arc::clone(&self.store),
+            store_trouble: self.store_trouble.clone(),
+            link: Arc::clone(&self.link),
+        }
     }
 }
 

@@ -25,27 +25,11 @@ pub(crate) async fn index(State(state): State<SharedState>) -> String {
     )
 )]
 pub(crate) async fn health(State(state): State<SharedState>) -> (StatusCode, Json<Health>) {
-    // Strangers read this: what is wrong, but not the database's own words.
-    let writing = state.store_trouble.borrow().is_none();
-    let store = match state.store.ping().await {
-        Ok(()) if writing => "ok".to_owned(),
-        Ok(()) => "cannot be written".to_owned(),
-        Err(error) => {
-            tracing::warn!(%error, "the store does not answer");
-            "unavailable".to_owned()
-        }
-    };
-    let broker = state.link.trouble().unwrap_or_else(|| "ok".to_owned());
-    let well = store == "ok" && broker == "ok";
-    let (code, status) = if well {
-        (StatusCode::OK, "ok")
+    let health = state.vitals().look().await;
+    let code = if health.status == "ok" {
+        StatusCode::OK
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "degraded")
-    };
-    let health = Health {
-        status: status.to_owned(),
-        store,
-        broker,
+        StatusCode::SERVICE_UNAVAILABLE
     };
     (code, Json(health))
 }

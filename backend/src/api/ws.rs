@@ -152,6 +152,12 @@ impl Client {
         if let Err(end) = self.send_event(&hello).await {
             return end;
         }
+        let health = self.state.vitals().look().await;
+        if health.status != "ok"
+            && let Err(end) = self.send_event(&Event::Health { health }).await
+        {
+            return end;
+        }
         let stopping = self.state.shutdown.clone();
         let period = Duration::from_secs(PING_S);
         let mut ping = interval_at(Instant::now() + period, period);

@@ -7,6 +7,8 @@ use crate::{alerts::mail::SmtpMailer, ingest::Decoder};
 const PACKET_BYTES_MIN: usize = 70_000;
 /// Longest of the durations that are counted in seconds: a year.
 const S_MAX: u32 = 366 * 24 * 3_600;
+/// Longest wait for a fuller commit: nodes send again what is not acknowledged in time.
+const COMMIT_INTERVAL_MS_MAX: u32 = 30_000;
 
 /// The first key that makes no sense, and why.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -23,6 +25,11 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
                 format!("is `{value}`, must be at least 1 and at most {max}"),
             );
         }
+    }
+    let interval_ms = config.store.commit_interval_ms_max;
+    if interval_ms > COMMIT_INTERVAL_MS_MAX {
+        let problem = format!("is `{interval_ms}`, must be at most {COMMIT_INTERVAL_MS_MAX}");
+        return wrong("store.commit_interval_ms_max", problem);
     }
     if config.mqtt.packet_bytes_max < PACKET_BYTES_MIN {
         let value = config.mqtt.packet_bytes_max;

@@ -334,6 +334,10 @@ mod tests {
                 "[[mapping]]\ntopic = \"a\"\nmetrics = {}",
                 &["toml:1: `mapping`", "`a`", "`node`"],
             ),
+            (
+                "[store]\ncommit_interval_ms_max = 30001",
+                &["toml:2: `store.commit_interval_ms_max`", "at most 30000"],
+            ),
             ("[log]\nlevel = \"\"", &["toml:2: `log.level`"]),
         ] {
             let message = read(text, &[]).unwrap_err();

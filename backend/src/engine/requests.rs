@@ -21,6 +21,26 @@ macro_rules! answered {
     }};
 }
 
+impl Request {
+    /// Answers that it cannot be carried out.
+    pub(super) fn refuse(self, error: RequestError) {
+        // Who asked may have gone away meanwhile.
+        match self {
+            Self::AddCommand { reply, .. } | Self::CancelCommand { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
+            Self::AddTimedCommand { reply, .. } => drop(reply.send(Err(error))),
+            Self::AddRule { reply, .. } | Self::PatchRule { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
+            Self::AckIncident { reply, .. } => drop(reply.send(Err(error))),
+            Self::DeleteSchedule { reply, .. }
+            | Self::DeleteRule { reply, .. }
+            | Self::NodeAdded { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 impl State {
     /// Carries a request out; the answer waits for the commit.
     pub(super) fn request(

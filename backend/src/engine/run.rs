@@ -7,6 +7,7 @@ use signalbox_protocol::api::{event::Event, message::Outcome};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     counters::Counters,
-    ingest::Inbound,
+    ingest::{Body, Inbound},
     live::Live,
     mqtt::Link,
     store::{Batch, EngineStore, StoreError},
@@ -123,6 +124,7 @@ impl Engine {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shutdown.cancelled() => break,
             }
+            self.gather(&mut messages, &mut requests).await;
             self.drain(&mut messages, &mut requests);
             self.turn(&mut messages, &mut requests).await;
         }
@@ -131,8 +133,37 @@ impl Engine {
         self.finish(messages, requests).await;
     }
 
-    /// What came in while the last batch was committed goes into the next one: that is all the
-    /// grouping there is, and nobody waits for a timer.
+    /// Waits for more measurements, so that one commit takes more of them along, for as long as
+    /// the configuration allows (by default not at all). Whoever asks for something, an answer to
+    /// a command, a deadline and a full batch end the wait.
+    async fn gather(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
+        let interval_ms = self.parts.config.store.commit_interval_ms_max;
+        if interval_ms == 0 || messages.is_empty() {
+            return;
+        }
+        let interval = Duration::from_millis(interval_ms.into());
+        let until = Instant::now() + self.due().map_or(interval, |due| due.min(interval));
+        let mut looked_at = 0;
+        while requests.is_empty()
+            && messages.len() < BATCH_MESSAGES_MAX
+            && messages[looked_at..].iter().all(can_wait)
+        {
+            looked_at = messages.len();
+            let room = BATCH_MESSAGES_MAX - messages.len();
+            let n = tokio::select! {
+                n = self.inputs.inbound.recv_many(messages, room) => n,
+                n = self.inputs.requests.recv_many(requests, REQUEST_QUEUE_MAX) => n,
+                () = tokio::time::sleep_until(until) => 0,
+                () = self.shutdown.cancelled() => 0,
+            };
+            if n == 0 {
+                return;
+            }
+        }
+    }
+
+    /// What came in while the last batch was committed goes into the next one; nobody waits for
+    /// a timer.
     fn drain(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
         while messages.len() < BATCH_MESSAGES_MAX
             && let Ok(message) = self.inputs.inbound.try_recv()
@@ -156,7 +187,13 @@ impl Engine {
         }
     }
 
+    /// Until the next tick.
     fn wait(&self) -> Duration {
+        self.due().map_or(TICK_MAX, |due| due.min(TICK_MAX))
+    }
+
+    /// Until the next deadline, if there is one.
+    fn due(&self) -> Option<Duration> {
         let next = [
             self.state.next_fire(),
             self.state.next_command_at(),
@@ -167,7 +204,6 @@ impl Engine {
             .flatten()
             .map(|at| (at - now).to_std().unwrap_or(Duration::ZERO))
             .min()
-            .map_or(TICK_MAX, |wait| wait.min(TICK_MAX))
     }
 
     /// One transaction. When it fails, messages are kept and applied again to the state as the
@@ -245,9 +281,8 @@ impl Engine {
     /// Waits and loads until it works; false when the station stops meanwhile.
     async fn reload(&mut self, pause: &mut Duration) -> bool {
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(*pause) => {}
-                () = self.shutdown.cancelled() => return false,
+            if !self.sit_out(*pause).await {
+                return false;
             }
             *pause = (*pause * 2).min(RETRY_PAUSE.1);
             match self.parts.store.load().await {
@@ -261,6 +296,28 @@ impl Engine {
                     tracing::error!(%error, "the state could not be loaded");
                     self.parts.trouble.send_replace(Some(error.to_string()));
                 }
+            }
+        }
+    }
+
+    /// Waits, and meanwhile refuses whatever is asked for: a person must not hang on a store that
+    /// is away. False when the station stops.
+    async fn sit_out(&mut self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        let mut asked = true;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return true,
+                () = self.shutdown.cancelled() => return false,
+                request = self.inputs.requests.recv(), if asked => match request {
+                    Some(request) => {
+                        let reason = self.parts.trouble.borrow().clone();
+                        request.refuse(RequestError::Unavailable {
+                            reason: reason.unwrap_or_else(|| "the store is away".to_owned()),
+                        });
+                    }
+                    None => asked = false,
+                },
             }
         }
     }
@@ -313,4 +370,10 @@ impl Engine {
             self.parts.mail_written.notify_one();
         }
     }
+}
+
+/// Whether nobody is kept waiting when the message is committed a little later: a measurement is
+/// only acknowledged later, but an answer or a status tells somebody where a command stands.
+const fn can_wait(message: &Inbound) -> bool {
+    matches!(message.body, Ok(Body::Telemetry(_)) | Err(_))
 }

@@ -1,11 +1,15 @@
 //! The stream of events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use signalbox_backend::{api::WEBSOCKETS_MAX, live::LIVE_EVENTS_MAX};
+use signalbox_backend::{
+    api::WEBSOCKETS_MAX,
+    health::{self, Vitals},
+    live::LIVE_EVENTS_MAX,
+};
 use signalbox_protocol::api::{
     event::Event,
     message::{Message, Outcome},
@@ -20,6 +24,8 @@ use tokio_tungstenite::{
         protocol::CloseFrame,
     },
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::helper::{DEADLINE, Station};
 
@@ -118,6 +124,44 @@ async fn a_hello_and_then_every_event_in_order_for_everyone() {
             assert_eq!(next(socket).await["message"]["id"], id);
         }
     }
+}
+
+#[tokio::test]
+async fn a_trouble_is_told_after_the_hello() {
+    let station = Station::start().await;
+    let authorization = bearer(&station).await;
+    station.trouble.send_replace(Some("secret".to_owned()));
+    let headers = std::slice::from_ref(&authorization);
+    let (mut socket, _) = open(&station, headers).await.unwrap();
+    assert_eq!(next(&mut socket).await["type"], "hello");
+    let told = next(&mut socket).await;
+    assert_eq!(told["type"], "health");
+    assert_eq!(told["health"]["store"], "cannot be written");
+}
+
+#[tokio::test]
+async fn every_change_of_health_is_told_once() {
+    let station = Station::start().await;
+    let mut feed = station.state.live.subscribe();
+    let vitals = Vitals {
+        store: Arc::clone(&station.state.store),
+        store_trouble: station.state.store_trouble.clone(),
+        link: Arc::clone(&station.state.link),
+    };
+    let stop = CancellationToken::new();
+    let looking = health::run(vitals, station.state.live.clone(), stop.clone());
+    let looking = tokio::spawn(looking);
+    for store in ["cannot be written", "ok", "cannot be written"] {
+        let trouble = (store != "ok").then(|| "secret".to_owned());
+        station.trouble.send_replace(trouble);
+        let told = tokio::time::timeout(DEADLINE, feed.recv()).await;
+        let told: Value = serde_json::from_str(&told.unwrap().unwrap().json).unwrap();
+        assert_eq!(told["type"], "health");
+        assert_eq!(told["health"]["store"], store);
+        assert!(!told.to_string().contains("secret"));
+    }
+    stop.cancel();
+    looking.await.unwrap();
 }
 
 #[tokio::test]

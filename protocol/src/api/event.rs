@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     command::Command, data::Sample, incident::Incident, message::Message, node::Node, rule::Rule,
+    station::Health,
 };
 
 /// One message of the WebSocket.
@@ -48,6 +49,12 @@ pub enum Event {
     Message {
         /// The message.
         message: Message,
+    },
+    /// The store or the link to the broker went away or came back. Sent after the hello when
+    /// something is wrong then, and at every change.
+    Health {
+        /// As in `GET /health`.
+        health: Health,
     },
     /// The client was too slow: this many events were left out. Ask the routes for the present state.
     Missed {

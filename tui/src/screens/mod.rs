@@ -35,12 +35,7 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) {
     }
     title(state, theme, row(area, 0), buf);
     let mut top = 1;
-    if let Link::Lost(since, why) = &state.link {
-        let text = format!(
-            " NO CONNECTION for {}: {} — the screen shows what was last known",
-            words::short(state.now - *since),
-            words::safe(why)
-        );
+    if let Some(text) = banner(state) {
         let style = theme.bad().patch(theme.selected());
         buf.set_style(row(area, 1), style);
         put(buf, row(area, 1), 0, 0, &text, style);
@@ -80,6 +75,30 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) {
             buf,
         ),
     }
+}
+
+/// What the person must know before believing the screen.
+fn banner(state: &State) -> Option<String> {
+    if let Link::Lost(since, why) = &state.link {
+        return Some(format!(
+            " NO CONNECTION for {}: {} — the screen shows what was last known",
+            words::short(state.now - *since),
+            words::safe(why)
+        ));
+    }
+    let (since, health) = state.degraded.as_ref()?;
+    let ago = words::short(state.now - *since);
+    Some(if health.store == "ok" {
+        format!(
+            " NO BROKER for {ago}: {} — nothing comes in, commands wait",
+            words::safe(&health.broker)
+        )
+    } else {
+        format!(
+            " STORE AWAY for {ago}: {} — nothing is taken in or changed; nodes keep their readings",
+            words::safe(&health.store)
+        )
+    })
 }
 
 fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {

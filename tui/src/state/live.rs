@@ -8,6 +8,7 @@ use signalbox_protocol::api::{
     event::Event as Live,
     incident::{Incident, IncidentState},
     node::{LatestValue, Node},
+    station::Health,
 };
 use tui_input::Input;
 
@@ -43,6 +44,10 @@ impl State {
     }
 
     fn on_connected(&mut self, snapshot: Snapshot) {
+        if !matches!(self.link, Link::Online) {
+            // On a new connection the station tells what is wrong after its hello.
+            self.degraded = None;
+        }
         self.link = Link::Online;
         self.hello = Some(snapshot.hello);
         self.me = Some(snapshot.me);
@@ -85,8 +90,14 @@ impl State {
                 self.messages.push_front(message);
                 self.messages.truncate(MESSAGES_MAX);
             }
+            Live::Health { health } => self.on_health(health),
             Live::Missed { count } => self.missed += count,
         }
+    }
+
+    fn on_health(&mut self, health: Health) {
+        let since = self.degraded.as_ref().map_or(self.now, |(since, _)| *since);
+        self.degraded = (health.status != "ok").then_some((since, health));
     }
 
     fn on_sample(&mut self, sample: Sample) {

@@ -18,6 +18,7 @@ use signalbox_protocol::api::{
     message::{Message, Outcome},
     node::Node,
     rule::Rule,
+    station::Health,
 };
 use tui_input::Input;
 
@@ -100,6 +101,8 @@ pub(crate) struct State {
     pub(crate) messages: VecDeque<Message>,
     pub(crate) only_bad: bool,
     pub(crate) missed: u64,
+    /// Since when the station itself lacks its store or broker, as first told here.
+    pub(crate) degraded: Option<(DateTime<Utc>, Health)>,
     pub(crate) place: Place,
     /// Selected row of each list, by place.
     rows: BTreeMap<u8, usize>,
@@ -133,6 +136,7 @@ impl State {
             messages: VecDeque::new(),
             only_bad: false,
             missed: 0,
+            degraded: None,
             place: Place::Overview,
             rows: BTreeMap::new(),
             node: None,

@@ -321,6 +321,42 @@ fn a_lost_connection_keeps_the_screen_and_says_since_when() {
 }
 
 #[test]
+fn a_station_without_its_store_or_broker_says_what_cannot_be_done() {
+    let mut state = connected();
+    let health = |store: &str, broker: &str| {
+        let well = (store, broker) == ("ok", "ok");
+        Net::Live(Box::new(Live::Health {
+            health: Health {
+                status: if well { "ok" } else { "degraded" }.to_owned(),
+                store: store.to_owned(),
+                broker: broker.to_owned(),
+            },
+        }))
+    };
+    net(&mut state, health("ok", "connection refused"));
+    state.on(Event::Tick, at(12));
+    let text = screen(&state, 110, 20);
+    assert!(
+        text.contains("NO BROKER for 12s: connection refused — nothing comes in, commands wait"),
+        "{text}"
+    );
+    net(&mut state, health("unavailable", "connection refused"));
+    state.on(Event::Tick, at(15));
+    let text = screen(&state, 110, 20);
+    assert!(
+        text.contains("STORE AWAY for 15s: unavailable — nothing is taken in or changed"),
+        "{text}"
+    );
+    assert!(text.contains("kitchen"), "{text}");
+    net(&mut state, health("ok", "ok"));
+    let text = screen(&state, 110, 20);
+    assert!(
+        !text.contains("STORE") && !text.contains("BROKER"),
+        "{text}"
+    );
+}
+
+#[test]
 fn space_toggles_the_marked_node_and_o_asks_for_how_long() {
     let mut state = connected();
     let asked = press(&mut state, "↓ ");

@@ -129,6 +129,38 @@ async fn who_asked_is_told_why_it_could_not_be_done() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_store_that_is_away() {
+    let rig = with_rule().await;
+    let parts = rig.parts();
+    let mut trouble = parts.trouble.subscribe();
+    let (handle, inputs) = channel();
+    let stop = CancellationToken::new();
+    let task = start(inputs, parts, stop.clone()).await.unwrap();
+    rig.store.fail([Failure::Lost; 1_000]);
+    let (message, committed) = hot(&rig, 1);
+    handle.inbound.send(message).await.unwrap();
+    let seen = timeout(DEADLINE, trouble.wait_for(Option::is_some)).await;
+    assert!(seen.unwrap().is_ok());
+    // More than there are tries: these are answered while the engine waits for the next one.
+    for _ in 0..100 {
+        let json = json!({"node": "kitchen", "actuator": "led", "action": "on"});
+        let (new, by) = (serde_json::from_value(json).unwrap(), "anna".to_owned());
+        let asked = handle.ask(|reply| Request::AddCommand { new, by, reply });
+        let refused = timeout(DEADLINE, asked).await.unwrap();
+        let Err(RequestError::Unavailable { reason }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(reason.contains("the disk is full"), "{reason}");
+    }
+    rig.store.mend();
+    timeout(DEADLINE, committed).await.unwrap().unwrap();
+    let by_rule = rig.commands().await;
+    assert_eq!(by_rule.len(), 1, "the rule's, and none of those refused");
+    stop.cancel();
+    timeout(DEADLINE, task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_link_and_then_a_store_that_fail_lose_no_command() {
     let mut rig = with_rule().await;
     rig.link.down.store(true, SeqCst);

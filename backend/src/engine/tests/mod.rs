@@ -3,6 +3,7 @@
 mod commands;
 mod failures;
 mod fakes;
+mod gather;
 mod incidents;
 mod random;
 mod reactions;

@@ -75,6 +75,13 @@ impl Rig {
         Self::with(config(false)).await
     }
 
+    /// Measurements may wait this long for others.
+    pub(super) async fn with_commit_interval_ms(interval_ms: u32) -> Self {
+        let mut config = config(false);
+        config.store.commit_interval_ms_max = interval_ms;
+        Self::with(config).await
+    }
+
     async fn with(config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let real = sqlite::open(&dir.path().join("test.db")).await.unwrap();
