@@ -5,7 +5,11 @@
 //! Traits are split by domain so that a second store (PostgreSQL) can be added beside
 //! `sqlite/`; `suite.rs` holds the tests that both must pass.
 
+mod convert;
+mod cut;
+mod listing;
 mod rows;
+mod scan;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;

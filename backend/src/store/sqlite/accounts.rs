@@ -4,29 +4,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::user::{Role, User};
 
-use super::{SqliteStore, Writer, time, us};
-use crate::store::{AccountStore, Result, SessionRow, StoreError};
-
-type UserRow = (String, String, String, i64, Option<i64>, String);
-
-fn user_of(row: UserRow) -> Result<(User, String)> {
-    let (username, email, role, created_us, last_login_us, hash) = row;
-    let role = role_of(&role)?;
-    let user = User {
-        username,
-        email,
-        role,
-        created_at: time(created_us),
-        last_login_at: last_login_us.map(time),
-    };
-    Ok((user, hash))
-}
-
-fn role_of(word: &str) -> Result<Role> {
-    Role::from_word(word).ok_or_else(|| StoreError::Unusable {
-        reason: format!("`{word}` is not a role"),
-    })
-}
+use super::{SqliteStore, Writer};
+use crate::store::{
+    AccountStore, Result, SessionRow, StoreError,
+    convert::{role_of, time, us},
+    listing::{UserRow, user_of},
+};
 
 /// Turns a broken uniqueness into the name that is taken.
 fn taken(error: sqlx::Error, name: &str) -> StoreError {

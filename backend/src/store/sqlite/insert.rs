@@ -10,20 +10,14 @@ use sqlx::{Row as _, SqliteConnection};
 use super::{
     many::{Many, ROWS_MAX},
     pipeline::{Pipeline, Values},
-    us,
 };
 use crate::{
     ingest::Sample,
-    store::{Batch, Committed, Result, StoreError},
+    store::{
+        Batch, Committed, Result, StoreError,
+        convert::{HOUR_US, flag_bits, us},
+    },
 };
-
-/// Microseconds of an hour.
-pub(super) const HOUR_US: i64 = 3_600_000_000;
-
-/// Flag bit: outside the plausibility range.
-pub(super) const OUT_OF_RANGE: i64 = 1;
-/// Flag bit: the node's clock is not to be believed.
-pub(super) const CLOCK_SUSPECT: i64 = 2;
 
 /// For chunks in which nothing is known yet: fails, and undoes itself, at the first clash.
 static INSERT_NEW: LazyLock<Many> = LazyLock::new(|| {
@@ -100,18 +94,11 @@ struct Row {
 
 impl Row {
     fn new(series: i64, sample: &Sample) -> Self {
-        let mut flags = 0;
-        if sample.out_of_range {
-            flags |= OUT_OF_RANGE;
-        }
-        if sample.clock_suspect {
-            flags |= CLOCK_SUSPECT;
-        }
         Self {
             series,
             ts_us: us(sample.ts),
             value: sample.value,
-            flags,
+            flags: flag_bits(sample),
             exact: sample.exact_ts,
         }
     }

@@ -22,7 +22,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use insert::SeriesIds;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
@@ -207,32 +206,4 @@ impl From<sqlx::Error> for StoreError {
             reason: error.to_string(),
         }
     }
-}
-
-/// Microseconds since 1970, as stored.
-pub(super) const fn us(time: DateTime<Utc>) -> i64 {
-    time.timestamp_micros()
-}
-
-/// The time of a stored number of microseconds; what no calendar holds becomes its end.
-pub(super) fn time(us: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(us).unwrap_or(if us < 0 {
-        DateTime::<Utc>::MIN_UTC
-    } else {
-        DateTime::<Utc>::MAX_UTC
-    })
-}
-
-/// JSON of a whole row.
-fn to_doc<T: serde::Serialize>(row: &T) -> Result<String> {
-    serde_json::to_string(row).map_err(|error| StoreError::Unusable {
-        reason: format!("a row cannot be written: {error}"),
-    })
-}
-
-/// A whole row from its JSON.
-fn from_doc<T: serde::de::DeserializeOwned>(doc: &str) -> Result<T> {
-    serde_json::from_str(doc).map_err(|error| StoreError::Unusable {
-        reason: format!("a row cannot be read: {error}"),
-    })
 }

@@ -3,52 +3,12 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{SqliteStore, time, us};
-use crate::store::{Mail, MailKind, MailState, NewMail, OutboxStore, Result, StoreError};
-
-#[derive(Debug, sqlx::FromRow)]
-struct MailRow {
-    id: String,
-    incident: String,
-    kind: String,
-    recipient: String,
-    subject: String,
-    body: String,
-    created_us: i64,
-    state: String,
-    tries: u32,
-    next_try_us: i64,
-    last_error: Option<String>,
-}
-
-impl From<MailRow> for Mail {
-    fn from(row: MailRow) -> Self {
-        Self {
-            mail: NewMail {
-                id: row.id,
-                incident: row.incident,
-                kind: if row.kind == "recovery" {
-                    MailKind::Recovery
-                } else {
-                    MailKind::Firing
-                },
-                recipient: row.recipient,
-                subject: row.subject,
-                body: row.body,
-                created_at: time(row.created_us),
-            },
-            state: match row.state.as_str() {
-                "sent" => MailState::Sent,
-                "failed" => MailState::Failed,
-                "merged" => MailState::Merged,
-                _ => MailState::Queued,
-            },
-            tries: row.tries,
-            next_try_at: time(row.next_try_us),
-            last_error: row.last_error,
-        }
-    }
-}
+use super::SqliteStore;
+use crate::store::{
+    Mail, MailState, OutboxStore, Result, StoreError,
+    convert::{mail_state_word, time, us},
+    listing::MailRow,
+};
 
 macro_rules! select_mail {
     ($rest:literal) => {
@@ -104,12 +64,7 @@ impl OutboxStore for SqliteStore {
         let changed = sqlx::query(
             "UPDATE mail SET state = ?, tries = ?, next_try_us = ?, last_error = ? WHERE id = ?",
         )
-        .bind(match state {
-            MailState::Queued => "queued",
-            MailState::Sent => "sent",
-            MailState::Failed => "failed",
-            MailState::Merged => "merged",
-        })
+        .bind(mail_state_word(state))
         .bind(tries)
         .bind(us(next_try_at))
         .bind(last_error)

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::Executor as _;
-use ulid::Ulid;
 
-use super::{SqliteStore, insert::HOUR_US, us};
-use crate::store::Result;
+use super::SqliteStore;
+use crate::store::{
+    Result,
+    convert::{HOUR_US, first_ulid, us},
+};
 
 /// Rows that one step deletes of each table.
 const PRUNE_ROWS_MAX: i64 = 20_000;
@@ -54,10 +56,4 @@ where
     let query = sqlx::query(sql).bind(before).bind(PRUNE_ROWS_MAX);
     let done = store.writer().await.connection.execute(query).await?;
     Ok(done.rows_affected())
-}
-
-/// No ULID of this time or later is smaller.
-fn first_ulid(time: DateTime<Utc>) -> String {
-    let ms = u64::try_from(time.timestamp_millis()).unwrap_or(0);
-    Ulid::from_parts(ms, 0).to_string()
 }

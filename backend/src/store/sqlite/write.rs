@@ -4,13 +4,11 @@ use std::sync::LazyLock;
 
 use signalbox_protocol::api::message::{Message, Outcome};
 
-use super::{
-    engine::{presence_word, state_word},
-    many::Many,
-    pipeline::Pipeline,
-    to_doc, us,
+use super::{many::Many, pipeline::Pipeline};
+use crate::store::{
+    BAD_MESSAGES_MAX, Batch, Result,
+    convert::{mail_kind_word, presence_word, state_word, to_doc, us},
 };
-use crate::store::{BAD_MESSAGES_MAX, Batch, MailKind, Result};
 
 static PUT_NODES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
@@ -214,10 +212,7 @@ async fn write_mails(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
             values
                 .bind(&mail.id)
                 .bind(&mail.incident)
-                .bind(match mail.kind {
-                    MailKind::Firing => "firing",
-                    MailKind::Recovery => "recovery",
-                })
+                .bind(mail_kind_word(mail.kind))
                 .bind(&mail.recipient)
                 .bind(&mail.subject)
                 .bind(&mail.body)
