@@ -3,6 +3,7 @@
 
 mod check;
 mod load;
+mod sources;
 
 pub use load::{ConfigError, EXAMPLE, default_file, load};
 

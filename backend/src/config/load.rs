@@ -1,16 +1,16 @@
-//! Reads the configuration: the file, then `SIGNALBOX_SECTION__KEY` from the environment. Flags
+//! Reads the configuration: the file, what lies beside it in `conf.d`, then `SIGNALBOX_SECTION__KEY` from the environment. Flags
 //! are laid over it by the command line. A bad file is refused with file, line, key and what
 //! would be right.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Config, MailConfig, MailTls, check};
+use super::{Config, MailConfig, MailTls, check, sources};
 
 /// The commented example; every default in it is the real one, a test sees to that.
 pub const EXAMPLE: &str = include_str!("signalbox.toml");
@@ -78,7 +78,9 @@ pub fn default_file() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// Reads a file (the defaults when there is none) and the environment, and checks the whole.
+/// Reads a file (the defaults when there is none), the files of `conf.d` beside it, and the
+/// environment, and checks the whole. Of a key that stands in several of them the last one
+/// counts; `[[mapping]]` adds up.
 ///
 /// # Errors
 /// [`ConfigError`].
@@ -86,31 +88,29 @@ pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
-    let text = match file {
-        Some(path) => fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?,
-        None => String::new(),
+    let sources = match file {
+        Some(file) => sources::read(file)?,
+        None => Vec::new(),
     };
-    let refused = |error: toml::de::Error| ConfigError::File {
-        path: file.unwrap_or(Path::new("")).to_owned(),
-        reason: error.to_string().trim_end().to_owned(),
-    };
-    // First the file alone, because only so an error knows its line.
-    toml::from_str::<Config>(&text).map_err(refused)?;
-    let mut table: Table = toml::from_str(&text).map_err(refused)?;
+    let mut table = Table::new();
+    for source in &sources {
+        sources::lay_over(&mut table, source.table()?);
+    }
     let mut last = None;
     for (name, value) in variables(environment) {
         set(&mut table, &name, &value)?;
         last = Some(name);
     }
-    let config = Config::deserialize(table).map_err(|error| ConfigError::Variable {
-        name: last.unwrap_or_default(),
-        reason: error.message().to_owned(),
+    let config = Config::deserialize(table).map_err(|error| {
+        // A file that begins a section and does not finish it is at fault, and knows the line.
+        let at_fault = sources.iter().find_map(|source| source.whole().err());
+        at_fault.unwrap_or_else(|| ConfigError::Variable {
+            name: last.unwrap_or_default(),
+            reason: error.message().to_owned(),
+        })
     })?;
     check::check(&config).map_err(|(key, problem)| ConfigError::Value {
-        place: place(file, &text, &key),
+        place: sources::place(&sources, &key),
         key,
         problem,
     })?;
@@ -188,35 +188,10 @@ fn shape() -> Table {
     Table::try_from(config).unwrap_or_default()
 }
 
-/// Where a key stands: file and line, or the file, or the environment and flags.
-fn place(file: Option<&Path>, text: &str, key: &str) -> String {
-    let Some(file) = file else {
-        return "configuration".to_owned();
-    };
-    match line_of(text, key) {
-        Some(line) => format!("{}:{line}", file.display()),
-        None => file.display().to_string(),
-    }
-}
-
-/// Line of a dotted key, counted from 1.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let document = toml::de::DeTable::parse(text).ok()?;
-    let mut table = document.get_ref();
-    let mut start = None;
-    for part in key.split('.') {
-        let value = table.get(part)?;
-        start = Some(value.span().start);
-        match value.get_ref().as_table() {
-            Some(inner) => table = inner,
-            None => break,
-        }
-    }
-    Some(text.get(..start?)?.matches('\n').count() + 1)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -355,6 +330,91 @@ mod tests {
         assert!(message.contains("`SIGNALBOX_API__PRT`"), "{message}");
         let message = read("", &[("SIGNALBOX_MAIL__HOST", "h")]).unwrap_err();
         assert!(message.contains("SIGNALBOX_MAIL__HOST") && message.contains("from"));
+    }
+
+    /// A folder with `signalbox.toml` and these files in `conf.d`.
+    fn read_all(text: &str, more: &[(&str, &str)]) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signalbox.toml");
+        fs::write(&path, text).unwrap();
+        let folder = dir.path().join("conf.d");
+        fs::create_dir(&folder).unwrap();
+        for (name, text) in more {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let own = dir.path().display().to_string();
+        load(Some(&path), []).map_err(|error| error.to_string().replace(&own, ""))
+    }
+
+    #[test]
+    fn what_lies_in_conf_d_is_laid_over_the_file_by_name() {
+        let mapping = |topic: &str| {
+            format!("[[mapping]]\ntopic = \"{topic}\"\nnode = \"x\"\nmetrics = {{ t = \"$\" }}\n")
+        };
+        let config = read_all(
+            &format!("[api]\nport = 1\naddress = \"::1\"\n{}", mapping("a")),
+            &[
+                (
+                    "20-late.toml",
+                    &format!("[api]\nport = 3\n{}", mapping("c")),
+                ),
+                (
+                    "10-early.toml",
+                    &format!("[api]\nport = 2\n{}", mapping("b")),
+                ),
+                ("notes.txt", "not for us"),
+                (".30-hidden.toml", "[api]\nport = 4"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            (config.api.port, config.api.address.to_string()),
+            (3, "::1".to_owned())
+        );
+        let topics: Vec<&str> = config
+            .mapping
+            .iter()
+            .map(|one| one.topic.as_str())
+            .collect();
+        assert_eq!(topics, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_mistake_in_conf_d_is_named_with_its_file_and_line() {
+        let refused = read_all("", &[("10.toml", "[api]\n\nport = 70000")]).unwrap_err();
+        assert!(
+            refused.contains("/conf.d/10.toml") && refused.contains("line 3"),
+            "{refused}"
+        );
+        let refused = read_all(
+            "[account]\nsession_h = 5",
+            &[("10.toml", "[account]\n\nsession_h = 0")],
+        );
+        let refused = refused.unwrap_err();
+        assert!(
+            refused.contains("/conf.d/10.toml:3: `account.session_h`"),
+            "{refused}"
+        );
+        let refused = read_all(
+            "[mail]\nhost = \"h\"",
+            &[("10.toml", "[mail]\nfrm = \"a@b.c\"")],
+        );
+        let refused = refused.unwrap_err();
+        assert!(
+            refused.contains("10.toml") && refused.contains("`frm`"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_section_may_be_spread_over_files() {
+        let config = read_all(
+            "[mail]\nhost = \"h\"",
+            &[("10.toml", "[mail]\nfrom = \"a@b.c\"")],
+        );
+        assert_eq!(config.unwrap().mail.unwrap().from, "a@b.c");
+        let refused = read_all("[mail]\nhost = \"h\"", &[]).unwrap_err();
+        assert!(refused.contains("missing field `from`"), "{refused}");
     }
 
     #[test]
