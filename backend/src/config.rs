@@ -19,7 +19,7 @@ pub struct Config {
     pub store: StoreConfig,
     /// HTTP API.
     pub api: ApiConfig,
-    /// Embedded broker.
+    /// Embedded or external broker.
     pub mqtt: MqttConfig,
     /// Foreign topics.
     pub mapping: Vec<MappingConfig>,
@@ -95,6 +95,73 @@ pub struct MqttConfig {
     pub packet_bytes_max: usize,
     /// Most clients at a time.
     pub clients_max: usize,
+    /// An external broker instead: `mqtt://user@host:1883`, or `mqtts://` with TLS.
+    pub broker: Option<Secret>,
+    /// Its password (better in the environment: `SIGNALBOX_MQTT__BROKER_PASSWORD`).
+    pub broker_password: Option<Secret>,
+    /// PEM file with the authorities that are believed; those of the system when absent.
+    pub broker_ca_file: Option<PathBuf>,
+    /// PEM file with the certificate that the station shows.
+    pub broker_cert_file: Option<PathBuf>,
+    /// PEM file with its key.
+    pub broker_key_file: Option<PathBuf>,
+    /// Version of MQTT that is spoken with the external broker.
+    pub version: MqttVersion,
+    /// Client id at the external broker. It belongs to one station only.
+    pub client_id: String,
+    /// A connection to the external broker that says nothing for this long is dead.
+    pub keep_alive_s: u16,
+    /// QoS of the subscriptions at the external broker.
+    pub qos: u8,
+    /// QoS of commands at the external broker.
+    pub command_qos: u8,
+    /// Stations of the same group share the measurements of the external broker.
+    pub share_group: Option<String>,
+}
+
+/// Text that is never shown: a password, or a URL that may hold one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::from(text))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Version of MQTT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MqttVersion {
+    /// 3.1.1, which every broker speaks.
+    #[default]
+    #[serde(rename = "3.1.1")]
+    V3,
+    /// 5, in which the broker tells its limits.
+    #[serde(rename = "5")]
+    V5,
 }
 
 impl Default for MqttConfig {
@@ -104,6 +171,17 @@ impl Default for MqttConfig {
             anonymous: false,
             packet_bytes_max: 262_144,
             clients_max: 10_000,
+            broker: None,
+            broker_password: None,
+            broker_ca_file: None,
+            broker_cert_file: None,
+            broker_key_file: None,
+            version: MqttVersion::default(),
+            client_id: "signalbox".to_owned(),
+            keep_alive_s: 30,
+            qos: 1,
+            command_qos: 1,
+            share_group: None,
         }
     }
 }
@@ -126,6 +204,9 @@ pub struct MappingConfig {
     pub metrics: BTreeMap<String, String>,
     /// JSON path of the time: RFC 3339 text or Unix seconds or milliseconds.
     pub ts_path: Option<String>,
+    /// QoS of the subscription at an external broker; `mqtt.qos` when absent.
+    #[serde(default)]
+    pub qos: Option<u8>,
 }
 
 /// `[metric.NAME]`

@@ -52,6 +52,7 @@ impl Vitals {
             status: if well { "ok" } else { "degraded" }.to_owned(),
             store: store.to_owned(),
             broker: broker.unwrap_or_else(|| "ok".to_owned()),
+            warnings: self.link.warnings(),
         }
     }
 }
@@ -73,8 +74,11 @@ pub async fn run(vitals: Vitals, live: Live, stop: CancellationToken) {
         if health == last {
             continue;
         }
-        if health == well() {
-            tracing::info!("store and broker work again");
+        if health.status == "ok" {
+            // The first look finds a station that has never been otherwise.
+            if last.status != "ok" {
+                tracing::info!("store and broker work again");
+            }
         } else {
             tracing::warn!(store = %health.store, broker = %health.broker, "the station is degraded");
         }
@@ -89,5 +93,6 @@ fn well() -> Health {
         status: "ok".to_owned(),
         store: "ok".to_owned(),
         broker: "ok".to_owned(),
+        warnings: Vec::new(),
     }
 }

@@ -27,15 +27,14 @@ use crate::{
     clock::SharedClock,
     config::Config,
     counters::Counters,
-    engine::{self, EngineHandle, EngineParts, Heart},
+    engine::{self, EngineHandle, EngineParts},
     health::{self, Vitals},
     ingest::{Decoder, MappingError},
     listeners::{self, ListenError, UnixSocket},
     live::Live,
-    mqtt::{self, EmbeddedBroker},
+    mqtt::{self, Broker, BrokerError},
     prune,
     store::{SharedStore, StoreError, sqlite},
-    systemd::{self, Supervised},
 };
 
 /// Name of the database in the data folder.
@@ -56,9 +55,9 @@ pub enum RunError {
     /// The `[mail]` section of the configuration.
     #[error(transparent)]
     Mail(#[from] mail::MailConfigError),
-    /// The embedded broker.
+    /// The embedded broker, or how to reach an external one.
     #[error(transparent)]
-    Broker(#[from] mqtt::StartError),
+    Broker(#[from] BrokerError),
     /// The operating system does not tell who this process is.
     #[error("this process' user is not known")]
     Identity(#[source] std::io::Error),
@@ -82,7 +81,8 @@ impl RunError {
             Self::Store(_) => "is the disk full, or the data folder not writable?",
             Self::Mapping(_) => "correct the `[[mapping]]` in the configuration",
             Self::Mail(_) => "correct `[mail]` in the configuration",
-            Self::Broker(mqtt::StartError::Listen { .. }) => {
+            Self::Broker(BrokerError::External(_)) => "correct `[mqtt]` in the configuration",
+            Self::Broker(BrokerError::Embedded(mqtt::StartError::Listen { .. })) => {
                 "another broker has the port: stop it, or choose one with `--mqtt-listen` \
                  (port 0 picks a free one)"
             }
@@ -121,8 +121,8 @@ pub struct Station {
     pub id: Uuid,
     /// Where the API listens.
     pub http: SocketAddr,
-    /// Where the broker listens.
-    pub mqtt: SocketAddr,
+    /// Where the embedded broker listens; `None` with an external one.
+    pub mqtt: Option<SocketAddr>,
     /// The unix socket.
     pub socket: PathBuf,
     /// The store, for whoever hosts the station in its own process.
@@ -132,7 +132,7 @@ pub struct Station {
     front: CancellationToken,
     api: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
-    broker: Arc<EmbeddedBroker>,
+    broker: Broker,
     engine: JoinHandle<()>,
     engine_stop: CancellationToken,
     _socket: UnixSocket,
@@ -158,12 +158,11 @@ struct Core {
     handle: EngineHandle,
     live: Live,
     counters: Arc<Counters>,
-    broker: Arc<EmbeddedBroker>,
+    broker: Broker,
     engine: JoinHandle<()>,
     engine_stop: CancellationToken,
     mail_written: Arc<Notify>,
     store_trouble: watch::Receiver<Option<String>>,
-    heart: Heart,
 }
 
 impl Core {
@@ -173,8 +172,8 @@ impl Core {
         let store: SharedStore = Arc::new(sqlite::open(&path).await?);
         let (live, counters) = (Live::default(), Arc::new(Counters::default()));
         let (handle, inputs) = engine::channel();
-        let broker = mqtt::start(
-            &config.mqtt,
+        let broker = Broker::start(
+            config,
             store.clone(),
             &handle,
             decoder,
@@ -186,17 +185,15 @@ impl Core {
         let mail_written = Arc::new(Notify::new());
         let trouble = watch::Sender::new(None);
         let store_trouble = trouble.subscribe();
-        let heart = Heart::default();
         let parts = EngineParts {
             store: store.clone(),
             clock: clock.clone(),
             live: live.clone(),
             counters: counters.clone(),
-            link: broker.clone(),
+            link: broker.link(),
             config: Arc::clone(config),
             mail_written: mail_written.clone(),
             trouble,
-            heart: heart.clone(),
         };
         let engine = match engine::start(inputs, parts, engine_stop.clone()).await {
             Ok(engine) => engine,
@@ -215,27 +212,8 @@ impl Core {
             engine_stop,
             mail_written,
             store_trouble,
-            heart,
         })
     }
-}
-
-/// Who looks whether all works, and tells it to people and to the service manager.
-fn watchers(core: &Core, clock: &SharedClock, front: &CancellationToken) -> Vec<JoinHandle<()>> {
-    let vitals = Vitals {
-        store: core.store.clone(),
-        store_trouble: core.store_trouble.clone(),
-        link: core.broker.clone(),
-    };
-    let supervised = Supervised {
-        heart: core.heart.clone(),
-        vitals: vitals.clone(),
-        clock: clock.clone(),
-    };
-    vec![
-        tokio::spawn(health::run(vitals, core.live.clone(), front.clone())),
-        tokio::spawn(systemd::run(supervised, front.clone())),
-    ]
 }
 
 impl std::fmt::Debug for Station {
@@ -273,8 +251,13 @@ impl Station {
             config.store.clone(),
             front.clone(),
         );
-        let mut workers = watchers(&core, &clock, &front);
-        workers.push(tokio::spawn(pruning));
+        let vitals = Vitals {
+            store: store.clone(),
+            store_trouble: core.store_trouble.clone(),
+            link: core.broker.link(),
+        };
+        let looking = health::run(vitals, core.live.clone(), front.clone());
+        let mut workers = vec![tokio::spawn(pruning), tokio::spawn(looking)];
         if let Some(mailer) = mailer {
             let outbox = mail::outbox(store.clone(), clock.clone(), mailer);
             workers.push(tokio::spawn(outbox.run(core.mail_written, front.clone())));
@@ -289,7 +272,7 @@ impl Station {
             live: core.live,
             counters: core.counters,
             store_trouble: core.store_trouble,
-            link: core.broker.clone(),
+            link: core.broker.link(),
             accounts: Accounts::new(store.clone(), clock, config.account.clone()),
             mail_configured: config.mail.is_some(),
             own_uid,
@@ -305,7 +288,7 @@ impl Station {
         let station = Self {
             id,
             http,
-            mqtt: core.broker.local_addr(),
+            mqtt: core.broker.listens_on(),
             socket: unix.path.clone(),
             store,
             shutdown,
@@ -318,7 +301,6 @@ impl Station {
             _socket: unix,
         };
         station.announce(&config).await;
-        systemd::ready().await;
         Ok(station)
     }
 
@@ -330,10 +312,9 @@ impl Station {
         let ended = tokio::select! {
             () = self.shutdown.cancelled() => None,
             _ = &mut self.engine => Some("engine"),
-            () = self.broker.ended() => Some("embedded broker"),
+            () = self.broker.ended() => Some("link to the broker"),
         };
         tracing::info!("stopping");
-        systemd::stopping().await;
         self.front.cancel();
         for task in self.api.drain(..).chain(self.workers.drain(..)) {
             if let Err(error) = task.await {
@@ -354,12 +335,18 @@ impl Station {
         }
     }
 
+    /// Where nodes find the broker, without login.
+    #[must_use]
+    pub fn broker_address(&self) -> String {
+        self.broker.address()
+    }
+
     async fn announce(&self, config: &Config) {
         tracing::info!(
             "ready id={} api=http://{} mqtt={} socket={}",
             self.id,
             self.http,
-            self.mqtt,
+            self.broker_address(),
             self.socket.display()
         );
         if config.mail.is_none() {

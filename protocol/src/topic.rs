@@ -8,6 +8,9 @@ use crate::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 
 /// First level of all our topics.
 pub const PREFIX: &str = "signalbox";
+/// Begins the topics of the station itself: `signalbox/_station/ID/status` and what it says to
+/// itself. No node's name begins with `_`.
+pub const STATION_PREFIX: &str = "signalbox/_station/";
 /// The classic topic, with its leading slash.
 pub const CLASSIC: &str = "/exp/sensor";
 /// The node that classic messages belong to when they name none.

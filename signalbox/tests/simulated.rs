@@ -48,7 +48,7 @@ impl Hosted {
         let station = station.await.unwrap();
         let broker = Broker {
             host: "127.0.0.1".to_owned(),
-            port: station.mqtt.port(),
+            port: station.mqtt.unwrap().port(),
         };
         Self {
             client: Client::new(Endpoint::Unix(station.socket.clone()), None),
@@ -232,7 +232,7 @@ async fn a_node_that_leaves_says_that_it_is_gone() {
     hosted.online("kitchen").await;
     timeout(DEADLINE, sim.stop()).await.unwrap().unwrap();
 
-    let port = hosted.station.mqtt.port();
+    let port = hosted.station.mqtt.unwrap().port();
     let mut options = MqttOptions::new("newcomer", "127.0.0.1", port);
     options.set_credentials(username, password);
     let (client, mut connection) = AsyncClient::new(options, 10);
@@ -301,7 +301,7 @@ async fn a_command_into_a_dead_connection_comes_over_the_next_one() {
 /// A node that is about to connect, to subscribe and to tell its status.
 async fn node_by_hand(hosted: &Hosted, setup: &NodeSetup) -> (EventLoop, AsyncClient) {
     let (username, password) = setup.login.clone().unwrap();
-    let mut options = MqttOptions::new("kitchen", "127.0.0.1", hosted.station.mqtt.port());
+    let mut options = MqttOptions::new("kitchen", "127.0.0.1", hosted.station.mqtt.unwrap().port());
     options.set_credentials(username, password);
     let topic = "signalbox/kitchen/status";
     let will = LastWill::new(topic, r#"{"online":false}"#, QoS::AtLeastOnce, true);

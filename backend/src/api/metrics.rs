@@ -61,6 +61,11 @@ fn count(registry: &mut Registry, state: &SharedState) {
             now.flagged_samples,
         ),
         ("commits", "Transactions committed", now.commits),
+        (
+            "broker_connects",
+            "Connections made to an external broker",
+            state.link.connects(),
+        ),
     ];
     for (name, help, value) in rows {
         registry.register(name, help, ConstCounter::new(value));
@@ -82,6 +87,11 @@ fn gauge(registry: &mut Registry, state: &SharedState) {
             "broker_up",
             "1 when the link to the broker works",
             i64::from(state.link.trouble().is_none()),
+        ),
+        (
+            "broker_warnings",
+            "What would get lost at the broker as it is set up; the log and /health say what",
+            whole(state.link.warnings().len() as u64),
         ),
         (
             "engine_queue",

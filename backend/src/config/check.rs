@@ -1,7 +1,7 @@
 //! What a well-formed configuration can still get wrong.
 
 use super::Config;
-use crate::{alerts::mail::SmtpMailer, ingest::Decoder};
+use crate::{alerts::mail::SmtpMailer, ingest::Decoder, mqtt::external};
 
 /// Smallest packet limit: our own protocol's largest telemetry message with its topic.
 const PACKET_BYTES_MIN: usize = 70_000;
@@ -54,6 +54,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         && let Err(error) = SmtpMailer::new(mail)
     {
         return wrong("mail", error.to_string());
+    }
+    if let Err(error) = external::check(config) {
+        return wrong(&format!("mqtt.{}", error.key), error.problem);
     }
     if let Err(error) = Decoder::new(config) {
         return wrong("mapping", error.to_string());

@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Config, MailConfig, MailTls, check, sources};
+use super::{Config, MailConfig, MailTls, Secret, check, sources};
 
 /// The commented example; every default in it is the real one, a test sees to that.
 pub const EXAMPLE: &str = include_str!("signalbox.toml");
@@ -185,6 +185,12 @@ fn shape() -> Table {
     config.store.data_dir = Some(PathBuf::new());
     config.api.socket = Some(PathBuf::new());
     config.log.file = Some(PathBuf::new());
+    config.mqtt.broker = Some(Secret::from(""));
+    config.mqtt.broker_password = Some(Secret::from(""));
+    config.mqtt.broker_ca_file = Some(PathBuf::new());
+    config.mqtt.broker_cert_file = Some(PathBuf::new());
+    config.mqtt.broker_key_file = Some(PathBuf::new());
+    config.mqtt.share_group = Some(String::new());
     Table::try_from(config).unwrap_or_default()
 }
 
@@ -232,7 +238,8 @@ mod tests {
         let uncommented: Vec<&str> = EXAMPLE
             .lines()
             // It names a file that would have to be there.
-            .filter(|line| !line.starts_with("#ca_file"))
+            .filter(|line| !line.starts_with("#ca_file") && !line.starts_with("#broker_c"))
+            .filter(|line| !line.starts_with("#broker_key_file"))
             .map(|line| match line.strip_prefix('#') {
                 Some(rest) if !rest.starts_with(' ') => rest,
                 _ => line,

@@ -69,7 +69,9 @@ impl State {
             | CommandState::TimedOut
             | CommandState::Cancelled
             | CommandState::Expired => row.verify_off_at.filter(|_| {
-                self.presence(&command.node) != Presence::Offline && self.is_on(command)
+                self.speaks
+                    && self.presence(&command.node) != Presence::Offline
+                    && self.is_on(command)
             }),
         }
     }

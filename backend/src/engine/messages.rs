@@ -23,6 +23,10 @@ const AHEAD_MAX: TimeDelta = TimeDelta::seconds(60);
 impl State {
     /// Takes a message in.
     pub(super) fn message(&mut self, message: &Inbound, now: DateTime<Utc>, draft: &mut Draft) {
+        if let Ok(Body::Link(news)) = &message.body {
+            self.link_news(*news, message.received_at, now, draft);
+            return;
+        }
         let (node, outcome, reason) = match &message.body {
             Err(rejection) => rejected(rejection),
             Ok(body) => {
@@ -84,6 +88,7 @@ impl State {
                 self.saw(node, received_at, draft);
                 self.answered(node, ack, now, draft)
             }
+            Body::Link(_) => Ok(Outcome::Stored),
         }
     }
 
@@ -202,6 +207,7 @@ fn node_of(body: &Body) -> &str {
     match body {
         Body::Telemetry(telemetry) => &telemetry.node,
         Body::Status { node, .. } | Body::Ack { node, .. } => node,
+        Body::Link(_) => "",
     }
 }
 

@@ -7,8 +7,8 @@
 mod answers;
 mod deadlines;
 mod draft;
-mod heart;
 mod incidents;
+mod link;
 mod messages;
 mod open;
 mod orders;
@@ -24,7 +24,6 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use heart::{BEAT, Heart};
 pub use incidents::FRESH_MAX;
 pub use run::{EngineParts, start};
 pub use schedules::MISSED_RUN_MAX;

@@ -138,7 +138,7 @@ impl State {
         let Some(row) = self.commands.get(id) else {
             return;
         };
-        if self.presence(&row.command.node) == Presence::Offline {
+        if !self.speaks || self.presence(&row.command.node) == Presence::Offline {
             return;
         }
         let Some(row) = self.commands.get_mut(id) else {

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     BATCH_MESSAGES_MAX, EngineInputs, REQUEST_QUEUE_MAX, Request, RequestError,
     draft::Draft,
-    heart::Heart,
     requests::Answer,
     state::{Settings, State},
 };
@@ -51,8 +50,6 @@ pub struct EngineParts {
     pub mail_written: Arc<Notify>,
     /// Takes what is wrong with the store (`None` when all is well), for the health route.
     pub trouble: watch::Sender<Option<String>>,
-    /// Beats while the task turns, for the watchdog.
-    pub heart: Heart,
 }
 
 impl std::fmt::Debug for EngineParts {
@@ -89,12 +86,11 @@ pub async fn start(
 impl Engine {
     pub(super) async fn load(
         inputs: EngineInputs,
-        mut parts: EngineParts,
+        parts: EngineParts,
         shutdown: CancellationToken,
     ) -> Result<Self, StoreError> {
         let now = parts.clock.now();
         let mut draft = Draft::default();
-        parts.store = parts.heart.around(parts.store);
         let loaded = parts.store.load().await?;
         let settings = Settings::new(&parts.config);
         let forgets = parts.link.forgets_connections();
@@ -117,7 +113,6 @@ impl Engine {
         let mut messages = Vec::with_capacity(BATCH_MESSAGES_MAX);
         let mut requests = Vec::new();
         loop {
-            self.parts.heart.beat();
             let wait = self.wait();
             tokio::select! {
                 n = self.inputs.inbound.recv_many(&mut messages, BATCH_MESSAGES_MAX) => {
@@ -230,7 +225,7 @@ impl Engine {
                     self.parts
                         .trouble
                         .send_if_modified(|trouble| trouble.take().is_some());
-                    self.count(messages.len() as u64, stored, &draft);
+                    self.count(stored, &draft);
                     self.let_out(messages, answers, &mut draft, &batch, now)
                         .await;
                     return;
@@ -286,8 +281,7 @@ impl Engine {
     /// Waits and loads until it works; false when the station stops meanwhile.
     async fn reload(&mut self, pause: &mut Duration) -> bool {
         loop {
-            let heart = self.parts.heart.clone();
-            if !heart.during(self.sit_out(*pause)).await {
+            if !self.sit_out(*pause).await {
                 return false;
             }
             *pause = (*pause * 2).min(RETRY_PAUSE.1);
@@ -295,7 +289,9 @@ impl Engine {
                 Ok(loaded) => {
                     let now = self.parts.clock.now();
                     let settings = self.state.settings;
+                    let speaks = self.state.speaks;
                     self.state = State::new(loaded, settings, false, now, &mut Draft::default());
+                    self.state.speaks = speaks;
                     return true;
                 }
                 Err(error) => {
@@ -328,9 +324,9 @@ impl Engine {
         }
     }
 
-    fn count(&self, received: u64, stored: u64, draft: &Draft) {
+    fn count(&self, stored: u64, draft: &Draft) {
         let counters = &self.parts.counters;
-        Counters::add(&counters.messages_received, received);
+        Counters::add(&counters.messages_received, draft.messages.len() as u64);
         Counters::add(&counters.samples_stored, stored);
         Counters::add(&counters.duplicates, draft.duplicates);
         Counters::add(&counters.flagged_samples, draft.flagged);

@@ -76,6 +76,8 @@ pub(super) struct State {
     pub(super) schedules: BTreeMap<String, Schedule>,
     /// By node and metric.
     pub(super) newest: HashMap<String, HashMap<String, Newest>>,
+    /// Commands go out. False only while an external broker is away.
+    pub(super) speaks: bool,
     ids: Generator,
 }
 
@@ -104,6 +106,7 @@ impl State {
             finished: by(loaded.finished, |command| command.id.clone()).collect(),
             schedules: by(loaded.schedules, |schedule| schedule.id.clone()).collect(),
             newest: HashMap::new(),
+            speaks: true,
             ids: Generator::new(),
         };
         for mark in loaded.marks {

@@ -26,9 +26,9 @@ impl State {
         self.forget_reused_boot(node, status, at, draft);
         let came = self.set_presence(node, Presence::Online, at, draft);
         let known_boot = self.nodes.get(node).and_then(|facts| facts.boot);
-        let restarted = !came
-            && status.boot.is_some()
-            && known_boot.is_some_and(|known| Some(known) != status.boot);
+        let is_new_boot =
+            status.boot.is_some() && known_boot.is_some_and(|known| Some(known) != status.boot);
+        let restarted = !came && is_new_boot;
         if let Some(facts) = self.nodes.get_mut(node) {
             facts.boot = status.boot.or(facts.boot);
             facts.firmware = status.firmware.clone().or_else(|| facts.firmware.take());
@@ -38,12 +38,19 @@ impl State {
             draft.status.insert(node.to_owned());
         }
         for (name, on) in &status.actuators {
-            self.reported(node, name, *on, at, draft);
+            if !status.is_old || is_new_boot || self.is_unheard_of(node, name) {
+                self.reported(node, name, *on, at, draft);
+            }
         }
         // One that started again before anybody saw it go has lost what was on its way.
         if came || restarted {
             self.send_waiting(node, now, draft);
         }
+    }
+
+    fn is_unheard_of(&self, node: &str, name: &str) -> bool {
+        let known = self.actuators.get(node).and_then(|all| all.get(name));
+        known.is_none_or(|actuator| actuator.reported.is_none())
     }
 
     /// A boot counter that begins anew (flash erased) would make all that follows a duplicate.

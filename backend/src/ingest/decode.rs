@@ -196,6 +196,7 @@ fn status(node: &str, payload: &[u8]) -> Result<Body, Rejection> {
             actuators: actuators(&status.actuators),
             uptime_s: status.uptime_s,
             rssi_dbm: status.rssi_dbm,
+            is_old: false,
         },
     })
 }

@@ -63,6 +63,20 @@ pub enum Body {
         /// As sent.
         ack: Ack,
     },
+    /// Nothing of a node: what a link to another program's broker tells of itself. It travels
+    /// with the messages, so that the engine knows what came before and what after.
+    Link(LinkNews),
+}
+
+/// What changed about the link to an external broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkNews {
+    /// Nodes are not heard any more, or not yet: who of them is there is not known.
+    Deaf,
+    /// Commands do not go out any more, or not yet; what was sent may be lost.
+    Mute,
+    /// Commands go out again.
+    Speaking,
 }
 
 /// Measurements of one node, from our protocol, the classic topic or a mapping.
@@ -120,6 +134,8 @@ pub struct Status {
     pub uptime_s: Option<u32>,
     /// WiFi signal.
     pub rssi_dbm: Option<i16>,
+    /// The broker had kept it, and nobody knows for how long: what came since counts for more.
+    pub is_old: bool,
 }
 
 /// How a node answered a command.

@@ -124,6 +124,7 @@ fn mappings_lead_foreign_topics_home() {
             metrics: [("temperature".to_owned(), "$.AM2301.Temperature".to_owned())].into(),
             login: None,
             ts_path: Some("$.Time".to_owned()),
+            qos: None,
         }],
         ..Config::default()
     };
@@ -250,6 +251,7 @@ fn mapped() -> Decoder {
         metrics: [("temperature".to_owned(), path.to_owned())].into(),
         login: None,
         ts_path: ts_path.map(str::to_owned),
+        qos: None,
     };
     let config = Config {
         mapping: vec![
@@ -272,7 +274,7 @@ fn check(decoder: &Decoder, topic: &str, payload: &[u8]) -> Result<(), TestCaseE
             }
             prop_assert!(check_name(&telemetry.node).is_ok());
         }
-        Ok(Body::Status { .. } | Body::Ack { .. }) => {}
+        Ok(Body::Status { .. } | Body::Ack { .. } | Body::Link(_)) => {}
         Err(rejection) => {
             prop_assert!(!rejection.reason.is_empty());
             prop_assert!(rejection.reason.chars().count() <= REASON_CHARS_MAX);

@@ -1,13 +1,15 @@
-//! Links to brokers: the embedded one, later external ones. A link turns what nodes
+//! Links to brokers: the embedded one, and external ones. A link turns what nodes
 //! publish into [`crate::ingest::Inbound`] for the engine, and publishes what the engine
 //! decided after its commit.
 
 mod accept;
 mod access;
+mod broker;
 mod connections;
 pub mod credentials;
 mod embedded;
 mod events;
+pub mod external;
 mod frame;
 mod gate;
 mod rules;
@@ -15,7 +17,9 @@ mod rules;
 mod tests;
 mod throttle;
 
+pub use broker::{Broker, BrokerError};
 pub use embedded::{EmbeddedBroker, StartError, start};
+pub use external::ExternalBroker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -55,6 +59,16 @@ pub trait Link: Send + Sync + 'static {
 
     /// `None` when all is well, else what is wrong, for the health route and the banner.
     fn trouble(&self) -> Option<String>;
+
+    /// What the operator should know although everything works.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How often a connection to the broker came about.
+    fn connects(&self) -> u64 {
+        0
+    }
 
     /// Closes the connections of a node whose login was changed or taken away. Does nothing
     /// where another program keeps the connections.

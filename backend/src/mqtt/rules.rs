@@ -87,6 +87,7 @@ mod tests {
                 metrics: [("t".to_owned(), "$.t".to_owned())].into(),
                 login: None,
                 ts_path: None,
+                qos: None,
             }],
             ..Config::default()
         };

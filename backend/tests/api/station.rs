@@ -68,7 +68,7 @@ struct Node {
 
 impl Node {
     async fn connect(station: &Station, name: &str, password: &str) -> Self {
-        let mut options = MqttOptions::new(name, "127.0.0.1", station.mqtt.port());
+        let mut options = MqttOptions::new(name, "127.0.0.1", station.mqtt.unwrap().port());
         options
             .set_credentials(name, password)
             .set_max_packet_size(65_536, 65_536);
@@ -227,10 +227,10 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do() {
 
     let other = tempfile::tempdir().unwrap();
     let mut same_port = config(&other);
-    same_port.mqtt.listen = station.mqtt;
+    same_port.mqtt.listen = station.mqtt.unwrap();
     let error = start(same_port).await.unwrap_err();
     assert!(
-        error.to_string().contains(&station.mqtt.to_string()),
+        error.to_string().contains(&station.broker_address()),
         "{error}"
     );
     assert!(error.hint().contains("--mqtt-listen"), "{}", error.hint());

@@ -1,6 +1,6 @@
 //! The station itself: `GET /health`, `GET /api/v1/station`.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +17,10 @@ pub struct Health {
     pub store: String,
     /// `ok`, or what is wrong with the link to the broker.
     pub broker: String,
+    /// What the operator should know although everything works, one sentence each: a broker that
+    /// would lose messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Reply of `GET /api/v1/station`.

@@ -138,12 +138,15 @@ fn claim(folder: &Path) -> anyhow::Result<()> {
 /// already the second time.
 async fn fill(station: &Station, endpoint: &Endpoint, nodes: u32) -> anyhow::Result<Sim> {
     let client = Client::new(endpoint.clone(), None);
+    let broker = station
+        .mqtt
+        .context("the demo has its own broker, and it is not there")?;
     let options = Options {
         interval: INTERVAL,
         speed: SPEED,
         ..Options::new(Broker {
-            host: station.mqtt.ip().to_string(),
-            port: station.mqtt.port(),
+            host: broker.ip().to_string(),
+            port: broker.port(),
         })
     };
     let rules: Rules = client.get("/api/v1/rules", &()).await?;
@@ -198,7 +201,7 @@ fn thermostat() -> anyhow::Result<NewRule> {
 fn tell(station: &Station, as_json: bool) -> anyhow::Result<()> {
     let (api, mqtt) = (
         format!("http://{}", station.http),
-        format!("mqtt://{}", station.mqtt),
+        format!("mqtt://{}", station.broker_address()),
     );
     let host = format!("unix://{}", station.socket.display());
     if as_json {

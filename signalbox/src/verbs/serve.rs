@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use signalbox_backend::{
     clock::SystemClock,
-    config::{self, Config},
+    config::{self, Config, Secret},
     run::{Listeners, Station},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// Address of the embedded broker [default: 127.0.0.1:1883]
     #[arg(long, value_name = "ADDRESS:PORT")]
     mqtt_listen: Option<SocketAddr>,
+    /// A broker of your own instead of the embedded one, for example mqtt://station@host:1883; its
+    /// password is better in SIGNALBOX_MQTT__BROKER_PASSWORD
+    #[arg(long, value_name = "URL")]
+    broker: Option<Secret>,
     /// When ready, print how to reach it as JSON, besides the log
     #[arg(long)]
     json: bool,
@@ -54,6 +58,7 @@ impl Args {
         config.api.port = self.port.unwrap_or(config.api.port);
         config.api.socket = self.socket.or(config.api.socket);
         config.mqtt.listen = self.mqtt_listen.unwrap_or(config.mqtt.listen);
+        config.mqtt.broker = self.broker.or(config.mqtt.broker);
         Ok(config)
     }
 }
@@ -69,7 +74,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         output::json(&json!({
             "id": station.id.to_string(),
             "api": format!("http://{}", station.http),
-            "mqtt": format!("mqtt://{}", station.mqtt),
+            "mqtt": match station.mqtt {
+                Some(address) => format!("mqtt://{address}"),
+                None => station.broker_address(),
+            },
             "host": format!("unix://{}", station.socket.display()),
         }))?;
     }

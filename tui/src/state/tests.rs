@@ -327,6 +327,7 @@ fn a_station_without_its_store_or_broker_says_what_cannot_be_done() {
         let well = (store, broker) == ("ok", "ok");
         Net::Live(Box::new(Live::Health {
             health: Health {
+                warnings: Vec::new(),
                 status: if well { "ok" } else { "degraded" }.to_owned(),
                 store: store.to_owned(),
                 broker: broker.to_owned(),

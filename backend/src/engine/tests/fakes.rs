@@ -11,7 +11,6 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -47,8 +46,6 @@ pub(super) struct RecordingLink {
     pub(super) down: AtomicBool,
     /// The broker runs on while the station restarts.
     pub(super) keeps_connections: AtomicBool,
-    /// Takes a message and never says so.
-    pub(super) hangs: AtomicBool,
     sent: Mutex<Vec<Value>>,
 }
 
@@ -62,9 +59,6 @@ impl RecordingLink {
 #[async_trait]
 impl Link for RecordingLink {
     async fn publish(&self, message: Publish) -> Result<(), LinkError> {
-        if self.hangs.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
         if self.down.load(SeqCst) {
             return Err(LinkError::Down {
                 reason: "unplugged".to_owned(),
@@ -100,8 +94,6 @@ pub(super) enum Failure {
 pub(super) struct FlakyStore {
     pub(super) real: SqliteStore,
     failures: Mutex<VecDeque<Failure>>,
-    /// Commits wait while this is true.
-    pub(super) hangs: watch::Sender<bool>,
 }
 
 impl FlakyStore {
@@ -109,7 +101,6 @@ impl FlakyStore {
         Self {
             real,
             failures: Mutex::default(),
-            hangs: watch::Sender::new(false),
         }
     }
 
@@ -129,13 +120,6 @@ impl EngineStore for FlakyStore {
     }
 
     async fn commit(&self, batch: &Batch) -> StoreResult<Committed> {
-        let goes_on = self
-            .hangs
-            .subscribe()
-            .wait_for(|hangs| !hangs)
-            .await
-            .is_ok();
-        assert!(goes_on, "the sender is ours");
         let failure = self.failures.lock().unwrap().pop_front();
         match failure {
             None | Some(Failure::None) => return self.real.commit(batch).await,

@@ -5,6 +5,7 @@ mod failures;
 mod fakes;
 mod gather;
 mod incidents;
+mod link;
 mod random;
 mod reactions;
 mod restarts;

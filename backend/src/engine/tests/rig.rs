@@ -356,6 +356,5 @@ fn parts(
         config: config.clone(),
         mail_written: Arc::new(Notify::new()),
         trouble: watch::Sender::new(None),
-        heart: Default::default(),
     }
 }

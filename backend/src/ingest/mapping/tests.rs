@@ -10,6 +10,7 @@ fn config(topic: &str, node: &str, path: &str) -> MappingConfig {
         metrics: [("t".to_owned(), path.to_owned())].into(),
         login: None,
         ts_path: None,
+        qos: None,
     }
 }
 

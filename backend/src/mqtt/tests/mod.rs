@@ -103,6 +103,7 @@ fn decoder() -> Arc<Decoder> {
             metrics: [("temperature".to_owned(), "$.t".to_owned())].into(),
             login: Some("a".to_owned()),
             ts_path: None,
+            qos: None,
         }],
         ..Config::default()
     };

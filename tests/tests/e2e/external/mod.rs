@@ -1,3 +1,4 @@
 //! Brokers of others: Mosquitto, RabbitMQ, NATS.
 
+mod mosquitto;
 mod shipped;

@@ -25,6 +25,10 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// Words before the program's own, for example of a shell that sets limits.
     pub(crate) wrapper: Vec<String>,
+    /// URL of an external broker.
+    pub(crate) broker: Option<String>,
+    /// More of its environment.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// A daemon in a folder of its own; ended with the value.
@@ -113,8 +117,13 @@ impl Station {
         self.child.id()
     }
 
+    /// Of its broker, whichever that is.
     pub(crate) fn mqtt_port(&self) -> String {
-        self.mqtt.to_string()
+        let external = self.setup.broker.as_deref();
+        match external.and_then(|url| url.rsplit_once(':')) {
+            Some((_, port)) => port.to_owned(),
+            None => self.mqtt.to_string(),
+        }
     }
 
     pub(crate) fn http_address(&self) -> String {
@@ -324,6 +333,8 @@ fn serve(dir: &Path, setup: &Setup, [http, mqtt]: [u16; 2], log: &Arc<Mutex<Stri
         .arg(dir.join("data"))
         .args(["--port", &http.to_string()])
         .args(["--mqtt-listen", &format!("127.0.0.1:{mqtt}")])
+        .args(setup.broker.iter().flat_map(|url| ["--broker", url]))
+        .envs(setup.environment.iter().cloned())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -349,9 +360,21 @@ fn serve(dir: &Path, setup: &Setup, [http, mqtt]: [u16; 2], log: &Arc<Mutex<Stri
             panic!("no ready line; the log is\n{}", log.lock().unwrap());
         };
         if line.contains(" ready id=") {
-            let where_it_is = format!(" api=http://127.0.0.1:{http} mqtt=127.0.0.1:{mqtt} ");
+            let broker = match setup.broker.as_deref() {
+                Some(url) => without_login(url),
+                None => format!("127.0.0.1:{mqtt}"),
+            };
+            let where_it_is = format!(" api=http://127.0.0.1:{http} mqtt={broker} ");
             assert!(line.contains(&where_it_is), "{line}");
             return child;
         }
+    }
+}
+
+/// The URL as it may be shown.
+fn without_login(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        _ => url.to_owned(),
     }
 }

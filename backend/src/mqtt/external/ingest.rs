@@ -1,0 +1,362 @@
+//! The client that hears nodes: fixed client id, a session that outlives the connection,
+//! acknowledgements after the engine's commit. One task: it reads, decodes, hands over, and sends
+//! what the engine has committed; when the engine cannot keep up, it stops reading and goes on
+//! giving signs of life.
+
+use std::{sync::Arc, time::Duration};
+
+use signalbox_protocol::topic;
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    connection::Connection,
+    fault::Fault,
+    limits,
+    report::{Client, Concern, Report},
+    retry::Retry,
+    settings::Settings,
+    translate::{Age, Translator},
+    unacked::{UNACKED_MESSAGES_MAX, Unacked},
+    wire::{Hello, Incoming, Message, Outgoing, Qos, Subscription, Welcome},
+};
+use crate::ingest::{Inbound, LinkNews};
+
+/// Packet ids of our own packets, one of each kind in a connection.
+const SUBSCRIBE_ID: u16 = 1;
+const MARKER_ID: u16 = 2;
+/// The broker must have answered our subscriptions by then.
+const SUBSCRIBED_WITHIN: Duration = Duration::from_secs(10);
+/// A marker that has not come back by then will not come.
+const MARKER_WITHIN: Duration = Duration::from_secs(60);
+/// What is under way is waited for this long when the station stops.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Everything that outlives a connection.
+pub(super) struct Ingest {
+    pub(super) settings: Arc<Settings>,
+    pub(super) inbound: mpsc::Sender<Inbound>,
+    pub(super) translator: Translator,
+    pub(super) report: Arc<Report>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Why a connection came to its end.
+enum End {
+    Stop,
+    Fault(Fault),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Ingest {
+    /// Keeps a connection until the station stops.
+    pub(super) async fn run(self) {
+        let mut retry = Retry::new();
+        // What the station has taken from a session, it may have to be told that it is gone.
+        let mut had_session = false;
+        loop {
+            let opened = tokio::select! {
+                opened = Connection::open(&self.settings, self.hello()) => opened,
+                () = self.stop.cancelled() => return,
+            };
+            let mut was_up = false;
+            let end = match opened {
+                Ok((_, welcome)) if self.cannot_share(&welcome) => {
+                    let why = "the broker says that it has no shared subscriptions";
+                    End::Fault(Fault::NoShare(why.to_owned()))
+                }
+                Ok((connection, welcome)) => {
+                    retry.connected(Instant::now());
+                    self.look_at(&welcome, had_session);
+                    had_session = true;
+                    let mut session = Session::new(&self, connection, &welcome);
+                    let end = session.serve().await;
+                    was_up = session.is_subscribed;
+                    if matches!(end, End::Stop) {
+                        session.leave().await;
+                    }
+                    end
+                }
+                Err(fault) => End::Fault(fault),
+            };
+            let fault = match end {
+                End::Stop => return,
+                End::Fault(fault) => fault,
+            };
+            self.report.down(Client::Ingest, &fault);
+            if was_up && self.tell(LinkNews::Deaf).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(retry.pause(was_up, Instant::now())) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            client_id: self.settings.client_id.clone(),
+            login: self.settings.login.clone(),
+            keep_alive_s: u16::try_from(self.settings.keep_alive.as_secs()).unwrap_or(u16::MAX),
+            keeps_session: true,
+            will: None,
+            receive_max: UNACKED_MESSAGES_MAX,
+        }
+    }
+
+    /// What the broker's welcome tells about what may get lost.
+    fn look_at(&self, welcome: &Welcome, had_session: bool) {
+        limits::check(&welcome.limits, &self.settings, &self.report);
+        if had_session && !welcome.session_present {
+            let text = "the broker has forgotten the station's session, and with it what waited \
+                        there: turn its persistence on (`persistence true` in \
+                        deploy/mosquitto.conf)";
+            self.report.warn(Concern::SessionLost, text.to_owned());
+        }
+    }
+
+    /// MQTT 5 tells it beforehand.
+    fn cannot_share(&self, welcome: &Welcome) -> bool {
+        self.settings.share_group.is_some() && welcome.limits.has_shared == Some(false)
+    }
+
+    /// Waits for room in the engine's queue; an error when the station stops.
+    async fn tell(&self, news: LinkNews) -> Result<(), ()> {
+        tokio::select! {
+            sent = self.inbound.send(self.translator.news(news)) => sent.map_err(|_| ()),
+            () = self.stop.cancelled() => Err(()),
+        }
+    }
+}
+
+/// Whether what comes may have waited in the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backlog {
+    /// Until our own marker comes back, behind everything that waited.
+    Until(Instant),
+    Done,
+}
+
+/// One connection.
+struct Session<'a> {
+    ingest: &'a Ingest,
+    connection: Connection,
+    unacked: Unacked,
+    backlog: Backlog,
+    marker: String,
+    is_subscribed: bool,
+    subscribe_until: Instant,
+    /// The engine's queue was full.
+    is_blocked: bool,
+}
+
+impl<'a> Session<'a> {
+    fn new(ingest: &'a Ingest, connection: Connection, welcome: &Welcome) -> Self {
+        let now = Instant::now();
+        let backlog = if welcome.session_present {
+            Backlog::Until(now + MARKER_WITHIN)
+        } else {
+            Backlog::Done
+        };
+        Self {
+            ingest,
+            connection,
+            unacked: Unacked::default(),
+            backlog,
+            marker: marker_topic(&ingest.settings.client_id),
+            is_subscribed: false,
+            subscribe_until: now + SUBSCRIBED_WITHIN,
+            is_blocked: false,
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        match self.exchange().await {
+            Ok(()) => End::Stop,
+            Err(end) => end,
+        }
+    }
+
+    async fn exchange(&mut self) -> Result<(), End> {
+        let subscribe = Outgoing::Subscribe(SUBSCRIBE_ID, self.subscriptions());
+        self.connection.queue(subscribe)?;
+        loop {
+            self.take_all()?;
+            let is_listening = !self.is_blocked && self.unacked.has_room();
+            let inbound = &self.ingest.inbound;
+            tokio::select! {
+                acks = self.unacked.committed() => {
+                    let acks = acks.map_err(|_| Fault::NotStored)?;
+                    for ack in acks {
+                        self.connection.queue(ack)?;
+                    }
+                }
+                room = inbound.reserve(), if self.is_blocked => {
+                    if room.is_err() {
+                        return Ok(());
+                    }
+                    self.is_blocked = false;
+                }
+                worked = self.connection.work(is_listening) => worked?,
+                () = sleep_until(self.subscribe_until), if !self.is_subscribed => {
+                    return Err(Fault::NoAnswer.into());
+                }
+                () = self.ingest.stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes every whole packet that has come, as long as there is room for messages.
+    fn take_all(&mut self) -> Result<(), End> {
+        while self.unacked.has_room() {
+            let room = match self.ingest.inbound.try_reserve() {
+                Ok(room) => room,
+                Err(TrySendError::Full(())) => {
+                    self.is_blocked = true;
+                    return Ok(());
+                }
+                Err(TrySendError::Closed(())) => return Err(End::Stop),
+            };
+            let Some(packet) = self.connection.decode()? else {
+                return Ok(());
+            };
+            match packet {
+                Incoming::Publish(message) => {
+                    let done = self.unacked.add(&message);
+                    if self.is_own(&message) {
+                        // It was never for the engine.
+                        let _ = done.send(());
+                        continue;
+                    }
+                    let age = self.age(&message);
+                    let translator = &self.ingest.translator;
+                    room.send(translator.inbound(message, age, Some(done)));
+                }
+                packet => {
+                    drop(room);
+                    self.take(packet)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, packet: Incoming) -> Result<(), Fault> {
+        match packet {
+            Incoming::SubAck(SUBSCRIBE_ID, granted) => self.subscribed(&granted),
+            // Also after a new connection, where the broker says it again.
+            Incoming::PubRel(id) => self.connection.queue(Outgoing::PubComp(id)),
+            Incoming::PubRec(id, Ok(())) => self.connection.queue(Outgoing::PubRel(id)),
+            Incoming::Goodbye(reason) => Err(Fault::Goodbye(reason)),
+            Incoming::PubAck(_, refused) | Incoming::PubRec(_, refused) => {
+                if let Err(reason) = refused {
+                    tracing::debug!(reason, "the broker does not take the station's marker");
+                    self.backlog = Backlog::Done;
+                }
+                Ok(())
+            }
+            Incoming::Welcome(_)
+            | Incoming::Refused(_)
+            | Incoming::Publish(_)
+            | Incoming::PubComp(_)
+            | Incoming::SubAck(..)
+            | Incoming::PingResp
+            | Incoming::Other => Ok(()),
+        }
+    }
+
+    fn subscriptions(&self) -> Vec<Subscription> {
+        let settings = &self.ingest.settings;
+        let mut all = settings.state.clone();
+        all.extend(settings.data.iter().cloned().map(|mut one| {
+            if let Some(group) = &settings.share_group {
+                one.filter = format!("$share/{group}/{}", one.filter);
+            }
+            one
+        }));
+        all.push(Subscription {
+            filter: self.marker.clone(),
+            qos: Qos::AtLeastOnce,
+        });
+        all
+    }
+
+    fn subscribed(&mut self, granted: &[Result<u8, String>]) -> Result<(), Fault> {
+        limits::check_granted(&self.subscriptions(), granted, &self.ingest.report)?;
+        self.is_subscribed = true;
+        self.ingest.report.up(Client::Ingest);
+        if self.backlog != Backlog::Done {
+            self.connection.queue(Outgoing::Publish(Message {
+                topic: self.marker.clone(),
+                payload: bytes::Bytes::new(),
+                qos: Qos::AtLeastOnce,
+                retain: false,
+                packet_id: MARKER_ID,
+                expiry_s: None,
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the station itself sent it.
+    fn is_own(&mut self, message: &Message) -> bool {
+        if message.topic == self.marker {
+            self.backlog = Backlog::Done;
+        }
+        message.topic.starts_with(topic::STATION_PREFIX)
+    }
+
+    fn age(&mut self, message: &Message) -> Age {
+        if let Backlog::Until(end) = self.backlog
+            && Instant::now() >= end
+        {
+            self.backlog = Backlog::Done;
+        }
+        match (message.retain, self.backlog) {
+            (true, _) => Age::Retained,
+            (false, Backlog::Until(_)) => Age::Waited,
+            (false, Backlog::Done) => Age::Fresh,
+        }
+    }
+
+    /// Waits for the commit of what is under way, acknowledges it, and says goodbye.
+    async fn leave(mut self) {
+        let drain = async {
+            while !self.unacked.is_empty() || self.connection.unsent() > 0 {
+                tokio::select! {
+                    acks = self.unacked.committed() => {
+                        let Ok(acks) = acks else { return Err(Fault::NotStored) };
+                        for ack in acks {
+                            self.connection.queue(ack)?;
+                        }
+                    }
+                    worked = self.connection.work(false) => worked?,
+                }
+            }
+            Ok(())
+        };
+        match timeout(GOODBYE, drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::debug!(%fault, "the broker went first"),
+            Err(_) => tracing::warn!(
+                messages = self.unacked.len(),
+                "messages could not be stored in time; the broker has them still"
+            ),
+        }
+        self.connection.leave(GOODBYE).await;
+    }
+}
+
+/// What comes back on this topic marks the end of what waited in the session.
+fn marker_topic(client_id: &str) -> String {
+    format!("{}{client_id}/marker", topic::STATION_PREFIX)
+}
