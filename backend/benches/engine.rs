@@ -102,6 +102,7 @@ async fn run(real: bool, rules: u32, firing: bool) -> Result<Duration> {
         config: Arc::new(Config::default()),
         mail_written: Arc::new(Notify::new()),
         trouble: watch::Sender::new(None),
+        heart: Default::default(),
     };
     let (handle, inputs) = channel();
     let stop = CancellationToken::new();

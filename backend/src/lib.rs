@@ -9,6 +9,7 @@
 //! | [`store`] | batches | durable rows, and every query |
 //! | [`live`] | committed changes | events for every listener |
 //! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
+//! | [`systemd`] | the engine's heartbeat, troubles | readiness, watchdog, a line of status |
 
 pub mod alerts;
 pub mod api;
@@ -27,3 +28,4 @@ pub mod prune;
 pub mod rules;
 pub mod run;
 pub mod store;
+pub mod systemd;

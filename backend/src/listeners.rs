@@ -15,6 +15,8 @@ use crate::config::Config;
 
 /// Name of the unix socket in the data folder.
 const SOCKET_NAME: &str = "signalbox.sock";
+/// Where the systemd service has its socket (`deploy/signalbox.service`).
+const SERVICE_SOCKET: &str = "/run/signalbox/signalbox.sock";
 /// Owner and group may connect; who they are is asked of the kernel for each connection.
 const SOCKET_MODE: u32 = 0o660;
 /// The data folder holds password hashes.
@@ -121,6 +123,24 @@ pub fn socket_path(config: &Config) -> Result<PathBuf, ListenError> {
     match &config.api.socket {
         Some(path) => Ok(path.clone()),
         None => Ok(data_dir_path(config)?.join(SOCKET_NAME)),
+    }
+}
+
+/// Where a local daemon is: the socket of one of this user's own, else the service's.
+///
+/// # Errors
+/// [`ListenError::NoDataDir`].
+pub fn local_socket(config: &Config) -> Result<PathBuf, ListenError> {
+    let own = socket_path(config)?;
+    let chosen = config.api.socket.is_some() || config.store.data_dir.is_some();
+    Ok(nearest(own, chosen, Path::new(SERVICE_SOCKET)))
+}
+
+fn nearest(own: PathBuf, chosen: bool, service: &Path) -> PathBuf {
+    if chosen || own.exists() || !service.exists() {
+        own
+    } else {
+        service.to_owned()
     }
 }
 
@@ -257,6 +277,19 @@ mod tests {
         let bound = UnixSocket::bind(path.clone()).await;
         assert!(matches!(bound, Err(ListenError::NotASocket { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "data");
+    }
+
+    #[test]
+    fn a_client_looks_for_a_station_of_its_own_before_that_of_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, service) = (dir.path().join("own"), dir.path().join("service"));
+        let at = |chosen| nearest(own.clone(), chosen, &service);
+        assert_eq!(at(false), own, "an error names the own one");
+        fs::write(&service, "").unwrap();
+        assert_eq!(at(false), service);
+        assert_eq!(at(true), own);
+        fs::write(&own, "").unwrap();
+        assert_eq!(at(false), own);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     counters::Counters,
-    engine::{self, EngineHandle, EngineParts},
+    engine::{self, EngineHandle, EngineParts, Heart},
     health::{self, Vitals},
     ingest::{Decoder, MappingError},
     listeners::{self, ListenError, UnixSocket},
@@ -35,6 +35,7 @@ use crate::{
     mqtt::{self, Broker, BrokerError},
     prune,
     store::{SharedStore, StoreError, sqlite},
+    systemd::{self, Supervised},
 };
 
 /// Name of the database in the data folder.
@@ -163,6 +164,7 @@ struct Core {
     engine_stop: CancellationToken,
     mail_written: Arc<Notify>,
     store_trouble: watch::Receiver<Option<String>>,
+    heart: Heart,
 }
 
 impl Core {
@@ -185,6 +187,7 @@ impl Core {
         let mail_written = Arc::new(Notify::new());
         let trouble = watch::Sender::new(None);
         let store_trouble = trouble.subscribe();
+        let heart = Heart::default();
         let parts = EngineParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -194,6 +197,7 @@ impl Core {
             config: Arc::clone(config),
             mail_written: mail_written.clone(),
             trouble,
+            heart: heart.clone(),
         };
         let engine = match engine::start(inputs, parts, engine_stop.clone()).await {
             Ok(engine) => engine,
@@ -212,8 +216,27 @@ impl Core {
             engine_stop,
             mail_written,
             store_trouble,
+            heart,
         })
     }
+}
+
+/// Who looks whether all works, and tells it to people and to the service manager.
+fn watchers(core: &Core, clock: &SharedClock, front: &CancellationToken) -> Vec<JoinHandle<()>> {
+    let vitals = Vitals {
+        store: core.store.clone(),
+        store_trouble: core.store_trouble.clone(),
+        link: core.broker.link(),
+    };
+    let supervised = Supervised {
+        heart: core.heart.clone(),
+        vitals: vitals.clone(),
+        clock: clock.clone(),
+    };
+    vec![
+        tokio::spawn(health::run(vitals, core.live.clone(), front.clone())),
+        tokio::spawn(systemd::run(supervised, front.clone())),
+    ]
 }
 
 impl std::fmt::Debug for Station {
@@ -251,13 +274,8 @@ impl Station {
             config.store.clone(),
             front.clone(),
         );
-        let vitals = Vitals {
-            store: store.clone(),
-            store_trouble: core.store_trouble.clone(),
-            link: core.broker.link(),
-        };
-        let looking = health::run(vitals, core.live.clone(), front.clone());
-        let mut workers = vec![tokio::spawn(pruning), tokio::spawn(looking)];
+        let mut workers = watchers(&core, &clock, &front);
+        workers.push(tokio::spawn(pruning));
         if let Some(mailer) = mailer {
             let outbox = mail::outbox(store.clone(), clock.clone(), mailer);
             workers.push(tokio::spawn(outbox.run(core.mail_written, front.clone())));
@@ -301,6 +319,7 @@ impl Station {
             _socket: unix,
         };
         station.announce(&config).await;
+        systemd::ready().await;
         Ok(station)
     }
 
@@ -315,6 +334,7 @@ impl Station {
             () = self.broker.ended() => Some("link to the broker"),
         };
         tracing::info!("stopping");
+        systemd::stopping().await;
         self.front.cancel();
         for task in self.api.drain(..).chain(self.workers.drain(..)) {
             if let Err(error) = task.await {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, demo, incidents, login, logout, nodes, publish, rules, send, serve,
-    sim, subscribe, terminal, user,
+    commands, config, data, demo, health, incidents, login, logout, nodes, publish, rules, send,
+    serve, sim, subscribe, terminal, user,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -45,6 +45,8 @@ enum Verb {
     Rules(rules::Args),
     /// List incidents, or acknowledge one
     Incidents(incidents::Args),
+    /// Tell whether the station, its store and its broker work; exit code 1 when not
+    Health(health::Args),
     /// Manage accounts
     #[command(subcommand)]
     User(user::UserVerb),
@@ -76,6 +78,7 @@ impl Cli {
             Verb::Commands(args) => commands::run(args).await,
             Verb::Rules(args) => rules::run(args).await,
             Verb::Incidents(args) => incidents::run(args).await,
+            Verb::Health(args) => health::run(args).await,
             Verb::User(verb) => user::run(verb).await,
             Verb::Config(args) => config::run(&args),
             Verb::Pub(args) => publish::run(args).await,

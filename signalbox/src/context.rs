@@ -65,7 +65,7 @@ impl StationArgs {
         // The local daemon reads the same configuration; when it is broken, the daemon says so.
         let config = config::load(config::default_file().as_deref(), std::env::vars())
             .unwrap_or_else(|_| Config::default());
-        Ok(Endpoint::Unix(listeners::socket_path(&config)?))
+        Ok(Endpoint::Unix(listeners::local_socket(&config)?))
     }
 
     /// A client with the session that is kept for this station, if any.

@@ -7,6 +7,7 @@
 mod answers;
 mod deadlines;
 mod draft;
+mod heart;
 mod incidents;
 mod link;
 mod messages;
@@ -24,6 +25,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use heart::{BEAT, Heart};
 pub use incidents::FRESH_MAX;
 pub use run::{EngineParts, start};
 pub use schedules::MISSED_RUN_MAX;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     BATCH_MESSAGES_MAX, EngineInputs, REQUEST_QUEUE_MAX, Request, RequestError,
     draft::Draft,
+    heart::Heart,
     requests::Answer,
     state::{Settings, State},
 };
@@ -50,6 +51,8 @@ pub struct EngineParts {
     pub mail_written: Arc<Notify>,
     /// Takes what is wrong with the store (`None` when all is well), for the health route.
     pub trouble: watch::Sender<Option<String>>,
+    /// Beats while the task turns, for the watchdog.
+    pub heart: Heart,
 }
 
 impl std::fmt::Debug for EngineParts {
@@ -86,11 +89,12 @@ pub async fn start(
 impl Engine {
     pub(super) async fn load(
         inputs: EngineInputs,
-        parts: EngineParts,
+        mut parts: EngineParts,
         shutdown: CancellationToken,
     ) -> Result<Self, StoreError> {
         let now = parts.clock.now();
         let mut draft = Draft::default();
+        parts.store = parts.heart.around(parts.store);
         let loaded = parts.store.load().await?;
         let settings = Settings::new(&parts.config);
         let forgets = parts.link.forgets_connections();
@@ -113,6 +117,7 @@ impl Engine {
         let mut messages = Vec::with_capacity(BATCH_MESSAGES_MAX);
         let mut requests = Vec::new();
         loop {
+            self.parts.heart.beat();
             let wait = self.wait();
             tokio::select! {
                 n = self.inputs.inbound.recv_many(&mut messages, BATCH_MESSAGES_MAX) => {
@@ -281,7 +286,8 @@ impl Engine {
     /// Waits and loads until it works; false when the station stops meanwhile.
     async fn reload(&mut self, pause: &mut Duration) -> bool {
         loop {
-            if !self.sit_out(*pause).await {
+            let heart = self.parts.heart.clone();
+            if !heart.during(self.sit_out(*pause)).await {
                 return false;
             }
             *pause = (*pause * 2).min(RETRY_PAUSE.1);

@@ -4,6 +4,7 @@ pub(crate) mod commands;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod demo;
+pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod login;
 pub(crate) mod logout;

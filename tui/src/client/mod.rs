@@ -17,7 +17,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
-use signalbox_protocol::api::error::ErrorBody;
+use signalbox_protocol::api::{error::ErrorBody, station::Health};
 use tokio::{sync::Mutex, time::timeout};
 
 pub use endpoint::{Endpoint, EndpointError};
@@ -26,6 +26,8 @@ pub use events::Events;
 
 /// A reply must begin within this time; the station itself gives up after 30 s.
 const REPLY_S_MAX: u64 = 35;
+/// Who asks how the station is will not wait long: no answer is one too.
+const HEALTH_S_MAX: u64 = 10;
 /// Largest reply that is held in memory; larger ones are for [`Client::stream`].
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -82,6 +84,25 @@ impl Client {
     pub async fn get_text(&self, path: &str) -> Result<String, ClientError> {
         let body = self.whole(self.request(Method::GET, path, None)?).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// `GET /health`, on a connection of its own: also what is wrong is an answer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        let request = self.request(Method::GET, "/health", None)?;
+        let asked = async {
+            let mut sender = self.dial().await?;
+            let sent = sender.send_request(request).await;
+            let response = sent.map_err(ClientError::Lost)?;
+            let status = response.status();
+            let body = limited(response.into_body()).await?;
+            serde_json::from_slice(&body).map_err(|_| refusal(status, &body))
+        };
+        timeout(Duration::from_secs(HEALTH_S_MAX), asked)
+            .await
+            .map_err(|_| ClientError::Silent)?
     }
 
     /// `POST` of a JSON body.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{fakes::Failure, rig::Rig};
 use crate::{
-    engine::{BATCH_MESSAGES_MAX, Request, RequestError, channel, start},
+    engine::{BATCH_MESSAGES_MAX, BEAT, Request, RequestError, channel, start},
     ingest::Inbound,
     store::EngineStore as _,
 };
@@ -259,4 +259,50 @@ async fn the_running_engine_is_driven_by_its_clock() {
     timeout(DEADLINE, fires).await.unwrap();
     stop.cancel();
     timeout(DEADLINE, task).await.unwrap().unwrap();
+}
+
+/// The watchdog must not end a station whose store is away: a restart would not bring it back.
+/// What it is there for is an engine that turns no more.
+#[tokio::test]
+async fn the_heart_beats_while_the_store_hangs_and_not_while_the_link_does() {
+    let rig = with_rule().await;
+    // The node is still online, so its command goes out.
+    rig.link.keeps_connections.store(true, SeqCst);
+    let parts = rig.parts();
+    let heart = parts.heart.clone();
+    let (handle, inputs) = channel();
+    let engine = start(inputs, parts, CancellationToken::new())
+        .await
+        .unwrap();
+    rig.store.hangs.send_replace(true);
+    rig.link.hangs.store(true, SeqCst);
+    let (message, committed) = hot(&rig, 1);
+    handle.inbound.send(message).await.unwrap();
+    let mut committed = Box::pin(timeout(BEAT * 4, committed));
+    let longest = async {
+        let mut longest = Duration::ZERO;
+        loop {
+            let look = tokio::time::sleep(BEAT / 10);
+            tokio::select! {
+                waited = committed.as_mut() => {
+                    assert!(waited.is_err(), "nothing is committed");
+                    return longest;
+                }
+                () = look => longest = longest.max(heart.silent_for()),
+            }
+        }
+    };
+    let longest = longest.await;
+    assert!(longest < BEAT * 3, "silent for {longest:?}");
+
+    rig.store.hangs.send_replace(false);
+    let silent = async {
+        while heart.silent_for() < BEAT * 4 {
+            tokio::time::sleep(BEAT / 10).await;
+        }
+    };
+    timeout(DEADLINE, silent)
+        .await
+        .expect("it hangs in the link");
+    engine.abort();
 }

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -46,6 +47,8 @@ pub(super) struct RecordingLink {
     pub(super) down: AtomicBool,
     /// The broker runs on while the station restarts.
     pub(super) keeps_connections: AtomicBool,
+    /// Takes a message and never says so.
+    pub(super) hangs: AtomicBool,
     sent: Mutex<Vec<Value>>,
 }
 
@@ -59,6 +62,9 @@ impl RecordingLink {
 #[async_trait]
 impl Link for RecordingLink {
     async fn publish(&self, message: Publish) -> Result<(), LinkError> {
+        if self.hangs.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.down.load(SeqCst) {
             return Err(LinkError::Down {
                 reason: "unplugged".to_owned(),
@@ -94,6 +100,8 @@ pub(super) enum Failure {
 pub(super) struct FlakyStore {
     pub(super) real: SqliteStore,
     failures: Mutex<VecDeque<Failure>>,
+    /// Commits wait while this is true.
+    pub(super) hangs: watch::Sender<bool>,
 }
 
 impl FlakyStore {
@@ -101,6 +109,7 @@ impl FlakyStore {
         Self {
             real,
             failures: Mutex::default(),
+            hangs: watch::Sender::new(false),
         }
     }
 
@@ -120,6 +129,13 @@ impl EngineStore for FlakyStore {
     }
 
     async fn commit(&self, batch: &Batch) -> StoreResult<Committed> {
+        let goes_on = self
+            .hangs
+            .subscribe()
+            .wait_for(|hangs| !hangs)
+            .await
+            .is_ok();
+        assert!(goes_on, "the sender is ours");
         let failure = self.failures.lock().unwrap().pop_front();
         match failure {
             None | Some(Failure::None) => return self.real.commit(batch).await,

@@ -356,5 +356,6 @@ fn parts(
         config: config.clone(),
         mail_written: Arc::new(Notify::new()),
         trouble: watch::Sender::new(None),
+        heart: Default::default(),
     }
 }
