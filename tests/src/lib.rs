@@ -7,10 +7,13 @@
     reason = "a failed expectation is a failed test, also in its helpers"
 )]
 
+mod mosquitto;
 mod port;
 mod postgres;
+mod server;
 mod wait;
 
+pub use mosquitto::Mosquitto;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use wait::{DEADLINE, eventually, look_for, never_within};

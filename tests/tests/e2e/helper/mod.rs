@@ -1,16 +1,14 @@
 //! What every test uses: a daemon, the programs of others, and waiting.
 
-mod mosquitto;
 mod program;
 mod running;
 mod script;
 mod station;
 
-pub(crate) use mosquitto::Mosquitto;
 pub(crate) use program::{Ended, bin, full, run, signalbox, tool};
 pub(crate) use running::Running;
 pub(crate) use script::Script;
 pub(crate) use signalbox_tests::{
-    DEADLINE, Postgres, eventually, free_port, look_for, never_within,
+    DEADLINE, Mosquitto, Postgres, eventually, free_port, look_for, never_within,
 };
 pub(crate) use station::{Reply, Setup, Station};
