@@ -99,7 +99,7 @@ async fn run(real: bool, rules: u32, firing: bool) -> Result<Duration> {
         live: Live::default(),
         counters: Arc::default(),
         link: Arc::new(NoLink),
-        config: Arc::new(Config::default()),
+        config: watch::Sender::new(Arc::new(Config::default())).subscribe(),
         mail_written: Arc::new(Notify::new()),
         trouble: watch::Sender::new(None),
         heart: Default::default(),

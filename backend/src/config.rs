@@ -3,9 +3,11 @@
 
 mod check;
 mod load;
+mod reload;
 mod sources;
 
 pub use load::{ConfigError, EXAMPLE, default_file, load};
+pub use reload::{Change, Changes, LiveConfig, Reloader};
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::SharedClock,
-    config::StoreConfig,
+    config::{LiveConfig, StoreConfig},
     store::{SharedStore, StoreError},
 };
 
@@ -22,11 +22,12 @@ const STEP: Duration = Duration::from_millis(200);
 pub async fn run(
     store: SharedStore,
     clock: SharedClock,
-    config: StoreConfig,
+    config: LiveConfig,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
-        let pause = match step(&store, &config, clock.now()).await {
+        let kept = config.borrow().store.clone();
+        let pause = match step(&store, &kept, clock.now()).await {
             Ok(true) => STEP,
             Ok(false) => ROUND,
             Err(error) => {

@@ -25,7 +25,7 @@ use crate::{
     api::{self, AppState, WEBSOCKETS_MAX},
     auth::Accounts,
     clock::SharedClock,
-    config::Config,
+    config::{Config, LiveConfig, Reloader},
     counters::Counters,
     engine::{self, EngineHandle, EngineParts, Heart},
     health::{self, Vitals},
@@ -128,6 +128,8 @@ pub struct Station {
     pub socket: PathBuf,
     /// The store, for whoever hosts the station in its own process.
     pub store: SharedStore,
+    /// Gives it another configuration.
+    pub reloader: Reloader,
     shutdown: CancellationToken,
     /// Stops what must go before the broker and the engine.
     front: CancellationToken,
@@ -155,6 +157,8 @@ pub async fn run(
 
 /// The stages that messages of nodes go through.
 struct Core {
+    config: watch::Sender<Arc<Config>>,
+    decoder: Arc<Decoder>,
     store: SharedStore,
     handle: EngineHandle,
     live: Live,
@@ -178,11 +182,12 @@ impl Core {
             config,
             store.clone(),
             &handle,
-            decoder,
+            decoder.clone(),
             clock.clone(),
             counters.clone(),
         )
         .await?;
+        let live_config = watch::Sender::new(Arc::clone(config));
         let engine_stop = CancellationToken::new();
         let mail_written = Arc::new(Notify::new());
         let trouble = watch::Sender::new(None);
@@ -194,7 +199,7 @@ impl Core {
             live: live.clone(),
             counters: counters.clone(),
             link: broker.link(),
-            config: Arc::clone(config),
+            config: live_config.subscribe(),
             mail_written: mail_written.clone(),
             trouble,
             heart: heart.clone(),
@@ -207,6 +212,8 @@ impl Core {
             }
         };
         Ok(Self {
+            config: live_config,
+            decoder,
             store,
             handle,
             live,
@@ -219,24 +226,43 @@ impl Core {
             heart,
         })
     }
-}
 
-/// Who looks whether all works, and tells it to people and to the service manager.
-fn watchers(core: &Core, clock: &SharedClock, front: &CancellationToken) -> Vec<JoinHandle<()>> {
-    let vitals = Vitals {
-        store: core.store.clone(),
-        store_trouble: core.store_trouble.clone(),
-        link: core.broker.link(),
-    };
-    let supervised = Supervised {
-        heart: core.heart.clone(),
-        vitals: vitals.clone(),
-        clock: clock.clone(),
-    };
-    vec![
-        tokio::spawn(health::run(vitals, core.live.clone(), front.clone())),
-        tokio::spawn(systemd::run(supervised, front.clone())),
-    ]
+    /// Starts what works beside the flow: deleting, looking after health and telling of it to
+    /// people and to the service manager, mailing.
+    fn work(
+        &self,
+        config: &LiveConfig,
+        clock: &SharedClock,
+        stop: &CancellationToken,
+    ) -> Vec<JoinHandle<()>> {
+        let store = || Arc::clone(&self.store);
+        let pruning = prune::run(store(), clock.clone(), config.clone(), stop.clone());
+        let vitals = Vitals {
+            store: store(),
+            store_trouble: self.store_trouble.clone(),
+            link: self.broker.link(),
+        };
+        let supervised = Supervised {
+            heart: self.heart.clone(),
+            vitals: vitals.clone(),
+            clock: clock.clone(),
+        };
+        let telling = systemd::run(supervised, stop.clone());
+        let looking = health::run(vitals, self.live.clone(), stop.clone());
+        let mailing = mail::run(
+            store(),
+            clock.clone(),
+            config.clone(),
+            self.mail_written.clone(),
+            stop.clone(),
+        );
+        vec![
+            tokio::spawn(pruning),
+            tokio::spawn(looking),
+            tokio::spawn(telling),
+            tokio::spawn(mailing),
+        ]
+    }
 }
 
 impl std::fmt::Debug for Station {
@@ -263,23 +289,14 @@ impl Station {
         let started_at = clock.now();
         let own_uid = api::own_uid().map_err(RunError::Identity)?;
         let http = listeners.http.local_addr().map_err(RunError::Identity)?;
-        let mailer = config.mail.as_ref().map(SmtpMailer::new).transpose()?;
+        // A mail server that cannot be used is an error now, and not when the first mail is due.
+        config.mail.as_ref().map(SmtpMailer::new).transpose()?;
         let core = Core::start(&config, &clock).await?;
         let store = core.store.clone();
+        let live_config = core.config.subscribe();
 
         let front = CancellationToken::new();
-        let pruning = prune::run(
-            store.clone(),
-            clock.clone(),
-            config.store.clone(),
-            front.clone(),
-        );
-        let mut workers = watchers(&core, &clock, &front);
-        workers.push(tokio::spawn(pruning));
-        if let Some(mailer) = mailer {
-            let outbox = mail::outbox(store.clone(), clock.clone(), mailer);
-            workers.push(tokio::spawn(outbox.run(core.mail_written, front.clone())));
-        }
+        let workers = core.work(&live_config, &clock, &front);
         let id = Uuid::new_v4();
         let router = api::router(Arc::new(AppState {
             id,
@@ -291,8 +308,8 @@ impl Station {
             counters: core.counters,
             store_trouble: core.store_trouble,
             link: core.broker.link(),
-            accounts: Accounts::new(store.clone(), clock, config.account.clone()),
-            mail_configured: config.mail.is_some(),
+            accounts: Accounts::new(store.clone(), clock, live_config.clone()),
+            config: live_config,
             own_uid,
             shutdown: front.clone(),
             websockets: Arc::new(Semaphore::new(WEBSOCKETS_MAX)),
@@ -309,6 +326,7 @@ impl Station {
             mqtt: core.broker.listens_on(),
             socket: unix.path.clone(),
             store,
+            reloader: Reloader::new(core.config, core.decoder),
             shutdown,
             front,
             api,

@@ -205,10 +205,10 @@ mod tests {
     fn the_status_is_one_line_whatever_the_reasons_hold() {
         let said = |nodes: &str, store: &str, broker: &str| {
             let health = Health {
-                warnings: Vec::new(),
                 status: "degraded".to_owned(),
                 store: store.to_owned(),
                 broker: broker.to_owned(),
+                warnings: Vec::new(),
             };
             line(nodes, &health)
         };

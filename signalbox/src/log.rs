@@ -4,7 +4,10 @@ use std::{fs::File, io::IsTerminal as _, sync::Mutex};
 
 use anyhow::Context as _;
 use signalbox_backend::config::LogConfig;
-use tracing_subscriber::{EnvFilter, fmt::time::ChronoLocal};
+use tracing_subscriber::{
+    EnvFilter, Registry, fmt::time::ChronoLocal, layer::SubscriberExt as _, reload,
+    util::SubscriberInitExt as _,
+};
 
 /// Local time with offset, to the millisecond.
 const TIME: &str = "%Y-%m-%d %H:%M:%S%.3f %:z";
@@ -18,17 +21,31 @@ fn full(level: &str) -> String {
     format!("{level},mqtt5=error,sqlx=warn")
 }
 
-/// Starts logging; call it once.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(full(&config.level)).with_context(|| {
+/// Changes the level of a running log.
+#[derive(Debug)]
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Logs at the configured level from now on.
+    pub(crate) fn set(&self, config: &LogConfig) -> anyhow::Result<()> {
+        self.0.reload(filter(config)?).context("the log has ended")
+    }
+}
+
+fn filter(config: &LogConfig) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(full(&config.level)).with_context(|| {
         format!(
             "`log.level` is `{}`; hint: write `info` or `info,signalbox_backend=debug`",
             config.level
         )
-    })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_timer(ChronoLocal::new(TIME.to_owned()));
+    })
+}
+
+/// Starts logging; call it once.
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Level> {
+    let (filter, level) = reload::Layer::new(filter(config)?);
+    let lines = tracing_subscriber::fmt::layer().with_timer(ChronoLocal::new(TIME.to_owned()));
+    let registry = tracing_subscriber::registry().with(filter);
     let started = match &config.file {
         Some(path) => {
             let file = File::options()
@@ -36,15 +53,16 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
                 .append(true)
                 .open(path)
                 .with_context(|| format!("the log file `{}` cannot be opened", path.display()))?;
-            builder
-                .with_ansi(false)
-                .with_writer(Mutex::new(file))
-                .try_init()
+            let lines = lines.with_ansi(false).with_writer(Mutex::new(file));
+            registry.with(lines).try_init()
         }
-        None => builder
-            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-            .with_writer(std::io::stderr)
-            .try_init(),
+        None => {
+            let coloured =
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let lines = lines.with_ansi(coloured).with_writer(std::io::stderr);
+            registry.with(lines).try_init()
+        }
     };
-    started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+    started.context("logging cannot start")?;
+    Ok(Level(level))
 }

@@ -4,7 +4,7 @@ the protocol.
 
 node.py HOST PORT NAME PASSWORD [--mqtt 311|5] [--boot N] [--led on|off]
 
-Orders: reading {values, age_ms?}; silence and speak (answers to commands); refuse (say no to
+Orders: reading {values, age_ms?}; raw {topic, payload}; silence and speak (answers to commands); refuse (say no to
 commands from now on); off (cut the line without a word), on (come back, memory intact); leave
 (say goodbye and stay away).
 Events: connected {rc}, subscribed, command {body, retain}, switched {actuator, state, at_ms},
@@ -185,6 +185,8 @@ def main():
         match order["do"]:
             case "reading":
                 node.reading(order["values"], order.get("age_ms", 0))
+            case "raw":
+                node.client.publish(order["topic"], order["payload"], 1)
             case "silence":
                 node.silent = True
             case "speak":

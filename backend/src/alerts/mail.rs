@@ -3,6 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,10 +21,13 @@ use lettre::{
     },
 };
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
 use super::outbox::{Letter, Mailer, Outbox, Retry, SendError};
 use crate::{
     clock::SharedClock,
-    config::{MailConfig, MailTls},
+    config::{LiveConfig, MailConfig, MailTls},
     store::SharedStore,
 };
 
@@ -197,11 +201,51 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The worker that empties the outbox by this mailer; [`Outbox::run`] starts it.
-#[must_use]
-pub fn outbox(store: SharedStore, clock: SharedClock, mailer: SmtpMailer) -> Outbox<SmtpMailer> {
-    let retry = mailer.retry;
-    Outbox::new(store, clock, mailer, retry)
+/// Empties the outbox by the mail server of the configuration, and by another one as soon as
+/// the configuration names it, until `stop`. Without a mail server the mails wait.
+pub async fn run(
+    store: SharedStore,
+    clock: SharedClock,
+    mut config: LiveConfig,
+    written: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let mail = config.borrow_and_update().mail.clone();
+        let until_changed = stop.child_token();
+        let worker = async {
+            match mail.as_ref().map(SmtpMailer::new).transpose() {
+                Ok(Some(mailer)) => {
+                    let retry = mailer.retry;
+                    Outbox::new(store.clone(), clock.clone(), mailer, retry)
+                        .run(written.clone(), until_changed.clone())
+                        .await;
+                }
+                Ok(None) => until_changed.cancelled().await,
+                // It was checked while it was read; a file that it names may have changed since.
+                Err(error) => {
+                    tracing::error!(%error, "no mail is sent until the configuration is corrected");
+                    until_changed.cancelled().await;
+                }
+            }
+        };
+        let changed = async {
+            loop {
+                if config.changed().await.is_err() {
+                    // Nobody can change it any more.
+                    stop.cancelled().await;
+                }
+                if stop.is_cancelled() || config.borrow_and_update().mail != mail {
+                    return until_changed.cancel();
+                }
+            }
+        };
+        tokio::pin!(worker);
+        tokio::select! {
+            () = &mut worker => {}
+            () = changed => worker.await,
+        }
+    }
 }
 
 #[cfg(test)]

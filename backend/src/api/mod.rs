@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    auth::Accounts, clock::SharedClock, counters::Counters, engine::EngineHandle, health::Vitals,
-    live::Live, mqtt::Link, store::SharedStore,
+    auth::Accounts, clock::SharedClock, config::LiveConfig, counters::Counters,
+    engine::EngineHandle, health::Vitals, live::Live, mqtt::Link, store::SharedStore,
 };
 use error::ApiError;
 
@@ -70,8 +70,8 @@ pub struct AppState {
     pub link: Arc<dyn Link>,
     /// Accounts and sessions.
     pub accounts: Accounts,
-    /// Whether alerts can be mailed.
-    pub mail_configured: bool,
+    /// The configuration as it is now.
+    pub config: LiveConfig,
     /// The daemon's own user, an administrator on the unix socket.
     pub own_uid: u32,
     /// Ends WebSockets and connections.

@@ -42,13 +42,14 @@ pub(crate) async fn health(State(state): State<SharedState>) -> (StatusCode, Jso
 pub(crate) async fn station(State(state): State<SharedState>) -> Result<Json<Station>, ApiError> {
     let now = state.clock.now();
     let (outbox_depth, oldest) = state.store.outbox_depth().await?;
+    let mail_configured = state.config.borrow().mail.is_some();
     let age_s = |at: DateTime<Utc>| u64::try_from((now - at).num_seconds()).unwrap_or(0);
     Ok(Json(Station {
         id: state.id.to_string(),
         version: VERSION.to_owned(),
         started_at: state.started_at,
         uptime_s: age_s(state.started_at),
-        mail_configured: state.mail_configured,
+        mail_configured,
         outbox_depth,
         outbox_oldest_age_s: oldest.map(age_s),
         counters: state.counters.snapshot(),

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, watch};
 use super::{Caller, PasswordError, Passwords, Peer, Throttle, Token, TokenHash, token};
 use crate::{
     clock::SharedClock,
-    config::{AccountConfig, SignupPolicy},
+    config::{LiveConfig, SignupPolicy},
     store::{SessionRow, SharedStore, StoreError},
 };
 
@@ -74,7 +74,7 @@ pub enum AuthError {
 pub struct Accounts {
     store: SharedStore,
     clock: SharedClock,
-    config: AccountConfig,
+    config: LiveConfig,
     passwords: Passwords,
     throttle: Throttle,
     /// Held over "look, then write" on accounts: who is first, who is the last administrator.
@@ -92,7 +92,7 @@ impl std::fmt::Debug for Accounts {
 impl Accounts {
     /// Over the given store, with the given rules.
     #[must_use]
-    pub fn new(store: SharedStore, clock: SharedClock, config: AccountConfig) -> Self {
+    pub fn new(store: SharedStore, clock: SharedClock, config: LiveConfig) -> Self {
         Self {
             store,
             clock,
@@ -113,7 +113,7 @@ impl Accounts {
         let user = self.new_user(request.username, request.email, Role::Viewer)?;
         check_password(&request.password)?;
         let _one_at_a_time = self.changing.lock().await;
-        let policy = self.config.signup;
+        let policy = self.config.borrow().account.signup;
         if policy != SignupPolicy::Open && !self.store.users().await?.is_empty() {
             return Err(AuthError::NotOpen { policy });
         }
@@ -178,7 +178,8 @@ impl Accounts {
     async fn open_session(&self, username: &str, role: Role) -> Result<LoginReply, AuthError> {
         let token = Token::generate().map_err(AuthError::Random)?;
         let created_at = self.clock.now();
-        let expires_at = created_at + TimeDelta::hours(i64::from(self.config.session_h));
+        let expires_at =
+            created_at + TimeDelta::hours(i64::from(self.config.borrow().account.session_h));
         let session = SessionRow {
             token_hash: token.hash(),
             username: username.to_owned(),

@@ -26,7 +26,7 @@ impl Engine {
             let Some(row) = draft.commands.get(id) else {
                 continue;
             };
-            let expiry_s = self.parts.config.command.ack_timeout_s;
+            let expiry_s = self.parts.config.borrow().command.ack_timeout_s;
             let Some(message) = wire(&row.command, expiry_s) else {
                 tracing::error!(command = id, "a command does not fit into a message");
                 continue;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    config::Config,
+    config::LiveConfig,
     counters::Counters,
     ingest::{Body, Inbound},
     live::Live,
@@ -45,8 +45,8 @@ pub struct EngineParts {
     pub counters: Arc<Counters>,
     /// Where commands go.
     pub link: Arc<dyn Link>,
-    /// The configuration.
-    pub config: Arc<Config>,
+    /// The configuration as it is now.
+    pub config: LiveConfig,
     /// Told when a mail was written.
     pub mail_written: Arc<Notify>,
     /// Takes what is wrong with the store (`None` when all is well), for the health route.
@@ -96,7 +96,7 @@ impl Engine {
         let mut draft = Draft::default();
         parts.store = parts.heart.around(parts.store);
         let loaded = parts.store.load().await?;
-        let settings = Settings::new(&parts.config);
+        let settings = Settings::new(&parts.config.borrow());
         let forgets = parts.link.forgets_connections();
         let state = State::new(loaded, settings, forgets, now, &mut draft);
         let batch = draft.batch(&state);
@@ -142,7 +142,7 @@ impl Engine {
     /// the configuration allows (by default not at all). Whoever asks for something, an answer to
     /// a command, a deadline and a full batch end the wait.
     async fn gather(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
-        let interval_ms = self.parts.config.store.commit_interval_ms_max;
+        let interval_ms = self.parts.config.borrow().store.commit_interval_ms_max;
         if interval_ms == 0 || messages.is_empty() {
             return;
         }
@@ -215,6 +215,9 @@ impl Engine {
     /// store has it; requests are told, because somebody waits for them.
     pub(super) async fn turn(&mut self, messages: &mut Vec<Inbound>, requests: &mut Vec<Request>) {
         let mut pause = RETRY_PAUSE.0;
+        if self.parts.config.has_changed().unwrap_or(false) {
+            self.state.settings = Settings::new(&self.parts.config.borrow_and_update());
+        }
         loop {
             let now = self.parts.clock.now();
             let mut draft = Draft::default();

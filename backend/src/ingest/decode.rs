@@ -18,19 +18,19 @@ use crate::config::Config;
 /// Characters of a reason; a line on a wide terminal.
 pub(super) const REASON_CHARS_MAX: usize = 240;
 
-/// Decodes by topic; made once from the configuration.
+/// Decodes by topic, as one configuration wants it.
 #[derive(Debug)]
-pub struct Decoder {
+pub(super) struct Tables {
     mappings: Mappings,
     validator: Validator,
 }
 
-impl Decoder {
+impl Tables {
     /// Checks the mappings.
     ///
     /// # Errors
     /// The mapping and key that cannot be used.
-    pub fn new(config: &Config) -> Result<Self, MappingError> {
+    pub(super) fn new(config: &Config) -> Result<Self, MappingError> {
         Ok(Self {
             mappings: Mappings::new(&config.mapping)?,
             validator: Validator::new(&config.metric),
@@ -38,14 +38,12 @@ impl Decoder {
     }
 
     /// Whether a mapping takes this topic.
-    #[must_use]
-    pub fn maps(&self, topic: &str) -> bool {
+    pub(super) fn maps(&self, topic: &str) -> bool {
         self.mappings.find(topic).is_some()
     }
 
     /// Whether a mapping takes this topic and lets this login use it.
-    #[must_use]
-    pub fn maps_to(&self, topic: &str, login: &str) -> bool {
+    pub(super) fn maps_to(&self, topic: &str, login: &str) -> bool {
         self.mappings
             .find(topic)
             .is_some_and(|(mapping, levels)| mapping.is_for(login, &levels))
@@ -56,7 +54,7 @@ impl Decoder {
     /// # Errors
     /// Why it cannot be taken, for the list of bad messages; at most 240
     /// characters that can be printed.
-    pub fn decode(
+    pub(super) fn decode(
         &self,
         topic: &str,
         payload: &[u8],

@@ -3,13 +3,14 @@
 
 mod classic;
 mod decode;
+mod decoder;
 mod json;
 mod mapping;
 #[cfg(test)]
 mod tests;
 mod validate;
 
-pub use decode::Decoder;
+pub use decoder::Decoder;
 pub use mapping::MappingError;
 
 use chrono::{DateTime, Utc};

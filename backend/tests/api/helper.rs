@@ -20,7 +20,7 @@ use signalbox_backend::{
     api::{AppState, own_uid, router, serve_http, serve_unix},
     auth::Accounts,
     clock::Clock,
-    config::{AccountConfig, SignupPolicy},
+    config::{Config, SignupPolicy},
     counters::Counters,
     engine::{EngineHandle, REQUEST_QUEUE_MAX, Request},
     ingest::INBOUND_QUEUE_MESSAGES_MAX,
@@ -110,10 +110,9 @@ impl Station {
         let trouble = watch::Sender::new(None);
         let (inbound, _) = mpsc::channel(INBOUND_QUEUE_MESSAGES_MAX);
         let (asked, requests) = mpsc::channel(REQUEST_QUEUE_MAX);
-        let config = AccountConfig {
-            signup,
-            ..AccountConfig::default()
-        };
+        let mut config = Config::default();
+        config.account.signup = signup;
+        let config = watch::Sender::new(Arc::new(config)).subscribe();
         let state = Arc::new(AppState {
             id: uuid::Uuid::new_v4(),
             started_at: clock.now(),
@@ -127,8 +126,8 @@ impl Station {
             counters: Arc::new(Counters::default()),
             store_trouble: trouble.subscribe(),
             link: link.clone(),
-            accounts: Accounts::new(store.clone(), clock.clone(), config),
-            mail_configured: false,
+            accounts: Accounts::new(store.clone(), clock.clone(), config.clone()),
+            config,
             own_uid: own_uid().unwrap(),
             shutdown: CancellationToken::new(),
             websockets: Arc::new(Semaphore::new(signalbox_backend::api::WEBSOCKETS_MAX)),

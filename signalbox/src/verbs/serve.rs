@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use signalbox_backend::{
     clock::SystemClock,
-    config::{self, Config, Secret},
+    config::{self, Changes, Config, Reloader, Secret},
     run::{Listeners, Station},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,27 +50,26 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn load(self) -> anyhow::Result<Config> {
-        let file = self.config.or_else(config::default_file);
+    fn load(&self) -> anyhow::Result<Config> {
+        let file = self.config.clone().or_else(config::default_file);
         let mut config = config::load(file.as_deref(), std::env::vars())?;
-        config.store.data_dir = self.data_dir.or(config.store.data_dir);
+        config.store.data_dir = self.data_dir.clone().or(config.store.data_dir);
         config.api.address = self.address.unwrap_or(config.api.address);
         config.api.port = self.port.unwrap_or(config.api.port);
-        config.api.socket = self.socket.or(config.api.socket);
+        config.api.socket = self.socket.clone().or(config.api.socket);
         config.mqtt.listen = self.mqtt_listen.unwrap_or(config.mqtt.listen);
-        config.mqtt.broker = self.broker.or(config.mqtt.broker);
+        config.mqtt.broker = self.broker.clone().or(config.mqtt.broker);
         Ok(config)
     }
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let as_json = args.json;
     let config = args.load()?;
-    log::start(&config.log)?;
+    let level = log::start(&config.log)?;
     let shutdown = stop_on_signals()?;
     let listeners = Listeners::bind(&config).await?;
     let station = Station::start(config, listeners, Arc::new(SystemClock), shutdown).await?;
-    if as_json {
+    if args.json {
         output::json(&json!({
             "id": station.id.to_string(),
             "api": format!("http://{}", station.http),
@@ -81,8 +80,49 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "host": format!("unix://{}", station.socket.display()),
         }))?;
     }
-    station.join().await?;
+    let reloads = tokio::spawn(reload_on_signals(args, station.reloader.clone(), level)?);
+    let ended = station.join().await;
+    reloads.abort();
+    ended?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration again at each SIGHUP. One that is bad is refused, and the old one
+/// stays.
+fn reload_on_signals(
+    args: Args,
+    reloader: Reloader,
+    level: log::Level,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            match reload(&args, &reloader, &level) {
+                Ok(changes) => tell(&changes),
+                Err(error) => tracing::error!(
+                    "the new configuration is refused, the old one stays: {error:#}"
+                ),
+            }
+        }
+    })
+}
+
+fn reload(args: &Args, reloader: &Reloader, level: &log::Level) -> anyhow::Result<Changes> {
+    let config = args.load()?;
+    level.set(&config.log)?;
+    Ok(reloader.reload(config)?)
+}
+
+fn tell(changes: &Changes) {
+    if changes.live.is_empty() && changes.after_restart.is_empty() {
+        tracing::info!("the configuration was read again and is the same");
+    }
+    for change in &changes.live {
+        tracing::info!("changed {change}");
+    }
+    for change in &changes.after_restart {
+        tracing::warn!("needs a restart: {change}");
+    }
 }
 
 /// A token that SIGTERM and Ctrl-C cancel; the second Ctrl-C ends the program at once.

@@ -18,4 +18,5 @@ mod helper;
 mod mail;
 mod postgres;
 mod programs;
+mod reload;
 mod resources;

@@ -1,6 +1,6 @@
 //! Commands: every state, every way into it, and the truth about late answers.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use serde_json::json;
 use signalbox_protocol::api::{
@@ -11,7 +11,7 @@ use signalbox_protocol::api::{
 };
 
 use super::rig::{Rig, at_s, drain};
-use crate::{commands::OPEN_COMMANDS_PER_NODE_MAX, engine::RequestError};
+use crate::{commands::OPEN_COMMANDS_PER_NODE_MAX, config::Config, engine::RequestError};
 
 async fn ready() -> Rig {
     let mut rig = Rig::new().await;
@@ -76,6 +76,25 @@ async fn refused_with_the_reason_of_the_node() {
         (Some(Off), Some(Off)),
         "nobody waits for it any more"
     );
+}
+
+#[tokio::test]
+async fn another_configuration_holds_for_what_comes_next() {
+    let mut rig = ready().await;
+    let first = rig.order("on").await;
+    rig.config.send_modify(|config| {
+        let mut changed = Config::clone(config);
+        changed.command.ack_timeout_s = 30;
+        *config = Arc::new(changed);
+    });
+    let second = rig.order("off").await;
+    rig.pass_s(10).await;
+    let first = rig.command(&first.id).await;
+    assert_ne!(first.state, Sent, "its time was set when it was sent");
+    assert_eq!(rig.command(&second.id).await.state, Sent);
+    rig.pass_s(20).await;
+    let second = rig.command(&second.id).await;
+    assert_eq!(second.outcome.as_deref(), Some("no answer within 30 s"));
 }
 
 #[tokio::test]

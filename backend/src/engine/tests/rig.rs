@@ -50,7 +50,7 @@ pub(super) struct Rig {
     pub(super) handle: EngineHandle,
     pub(super) stop: CancellationToken,
     decoder: Decoder,
-    config: Arc<Config>,
+    pub(super) config: watch::Sender<Arc<Config>>,
     numbers: AtomicU32,
     _dir: tempfile::TempDir,
 }
@@ -88,7 +88,9 @@ impl Rig {
         let store = Arc::new(FlakyStore::new(real));
         let clock = Arc::new(TurnedClock::new(at_s(0)));
         let (link, counters) = (Arc::default(), Arc::default());
-        let (live, config) = (Live::default(), Arc::new(config));
+        let live = Live::default();
+        let decoder = Decoder::new(&config).unwrap();
+        let config = watch::Sender::new(Arc::new(config));
         let parts = parts(&store, &clock, &link, &counters, &live, &config);
         let (handle, inputs) = channel();
         let stop = CancellationToken::new();
@@ -102,7 +104,7 @@ impl Rig {
             engine,
             handle,
             stop,
-            decoder: Decoder::new(&config).unwrap(),
+            decoder,
             config,
             numbers: AtomicU32::new(1),
             _dir: dir,
@@ -345,7 +347,7 @@ fn parts(
     link: &Arc<RecordingLink>,
     counters: &Arc<Counters>,
     live: &Live,
-    config: &Arc<Config>,
+    config: &watch::Sender<Arc<Config>>,
 ) -> EngineParts {
     EngineParts {
         store: store.clone(),
@@ -353,7 +355,7 @@ fn parts(
         live: live.clone(),
         counters: counters.clone(),
         link: link.clone(),
-        config: config.clone(),
+        config: config.subscribe(),
         mail_written: Arc::new(Notify::new()),
         trouble: watch::Sender::new(None),
         heart: Default::default(),

@@ -100,6 +100,11 @@ impl Station {
         running::exit_code(&mut self.child)
     }
 
+    /// Sends it a signal that does not end it.
+    pub(crate) fn tell(&self, name: &str) {
+        running::signal(&self.child, name);
+    }
+
     /// Starts it again in the same folder, at the same addresses.
     pub(crate) fn restart(&mut self) {
         let ports = [self.http, self.mqtt];
