@@ -90,7 +90,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     println!("{kills} kills, {total} messages, all stored once");
 }
 
-fn numbers(ranges: &Value) -> Vec<u64> {
+pub(crate) fn numbers(ranges: &Value) -> Vec<u64> {
     let mut all = Vec::new();
     for range in ranges.as_array().unwrap() {
         all.extend(range[0].as_u64().unwrap()..=range[1].as_u64().unwrap());
@@ -100,7 +100,7 @@ fn numbers(ranges: &Value) -> Vec<u64> {
 }
 
 /// Every number from 1 on is a row of the CSV export, at its own time, once.
-fn assert_stored_once(station: &Station, node: &str, published: u64) {
+pub(crate) fn assert_stored_once(station: &Station, node: &str, published: u64) {
     let path = format!("http://station/api/v1/data/all?node={node}&metric=n");
     let mut curl = tool("curl", station.home());
     curl.args(["--silent", "--fail", "--header", "Accept: text/csv"]);

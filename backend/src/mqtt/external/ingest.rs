@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use signalbox_protocol::topic;
+use signalbox_protocol::topic::{self, Topic};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     time::{Instant, sleep, sleep_until, timeout},
@@ -307,12 +307,17 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether the station itself sent it.
+    /// Whether the station itself sent it: a mapping with wildcards can bring that as well. Orders
+    /// that are not ours the other client looks for.
     fn is_own(&mut self, message: &Message) -> bool {
         if message.topic == self.marker {
             self.backlog = Backlog::Done;
         }
         message.topic.starts_with(topic::STATION_PREFIX)
+            || matches!(
+                Topic::parse(&message.topic),
+                Topic::Command { .. } | Topic::Config { .. }
+            )
     }
 
     fn age(&mut self, message: &Message) -> Age {

@@ -1,4 +1,8 @@
 //! Brokers of others: Mosquitto, RabbitMQ, NATS.
 
+mod away;
+mod helper;
+mod losses;
 mod mosquitto;
 mod shipped;
+mod tls;

@@ -2,58 +2,23 @@
 
 use serde_json::json;
 
-use crate::helper::{Mosquitto, Script, Setup, Station, eventually, run, tool};
+use super::helper::{
+    KITCHEN, STATION, command_becomes, guarded, healthy, kitchen, order, presence, says, station_at,
+};
+use crate::helper::{Mosquitto, Station, eventually, never_within, run, tool};
 
-const STATION: (&str, &str) = ("station", "the station's secret");
-const KITCHEN: (&str, &str) = ("kitchen", "the kitchen's secret");
-
-/// A station at a broker that knows its password.
-pub(crate) fn station_at(broker: &Mosquitto, config: &str) -> Station {
-    Station::with(Setup {
-        config: config.to_owned(),
-        broker: Some(format!("mqtt://{}@127.0.0.1:{}", STATION.0, broker.port())),
-        environment: vec![(
-            "SIGNALBOX_MQTT__BROKER_PASSWORD".to_owned(),
-            STATION.1.to_owned(),
-        )],
-        ..Setup::default()
-    })
+/// Publishes as the kitchen.
+fn publish(broker: &Mosquitto, topic: &str, message: &str, more: &[&str]) {
+    let mut command = tool("mosquitto_pub", broker.home());
+    command.args(["-h", "127.0.0.1", "-p", &broker.port().to_string()]);
+    command.args(["-u", KITCHEN.0, "-P", KITCHEN.1, "-t", topic, "-m", message]);
+    run(command.args(more), "").good();
 }
 
-pub(crate) fn guarded() -> Mosquitto {
-    Mosquitto::guarded(&[STATION, KITCHEN])
-}
-
-/// The node `kitchen`, which the station knows as online.
-pub(crate) fn kitchen(station: &Station) -> Script {
-    let mut node = station.node_with(KITCHEN.0, KITCHEN.1, &[]);
-    node.expect("subscribed");
-    presence(station, "online");
-    node
-}
-
-pub(crate) fn presence(station: &Station, wanted: &str) {
-    eventually(wanted, || {
-        let nodes = station.get("/api/v1/nodes");
-        let nodes = nodes["nodes"].as_array().unwrap();
-        let kitchen = nodes.iter().find(|node| node["name"] == "kitchen")?;
-        (kitchen["presence"] == wanted).then_some(())
-    });
-}
-
-pub(crate) fn healthy(station: &Station) {
-    eventually("the link is up", || {
-        (station.ask("GET", "/health", None).status == 200).then_some(())
-    });
-}
-
-/// Waits for this state of the command.
-#[track_caller]
-pub(crate) fn command_becomes(station: &Station, id: &str, state: &str) {
-    eventually(state, || {
-        let command = station.get(&format!("/api/v1/command/{id}"));
-        (command["state"] == state).then_some(())
-    });
+fn numbered(seq: usize) -> String {
+    format!(
+        r#"{{"boot":7,"seq":{seq},"samples":[{{"age_ms":0,"values":{{"temperature":2{seq}}}}}]}}"#
+    )
 }
 
 fn both_versions(check: impl Fn(&Station, &Mosquitto)) {
@@ -75,9 +40,7 @@ fn measurements_are_stored_and_commands_confirmed() {
             let values = station.values("kitchen");
             (values == [("temperature".to_owned(), 21.5)]).then_some(())
         });
-        let order = json!({"node": "kitchen", "actuator": "led", "action": "on"});
-        let command = station.post("/api/v1/command/add", &order);
-        command_becomes(station, command["id"].as_str().unwrap(), "confirmed");
+        command_becomes(station, &order(station, "on"), "confirmed");
         node.tell(&json!({"do": "off"}));
         presence(station, "offline");
         assert!(!station.log().contains("secret"), "{}", station.log());
@@ -106,4 +69,90 @@ fn the_station_tells_whether_it_is_there() {
     eventually("the will", || {
         (heard("1").trim() == r#"{"online":false}"#).then_some(())
     });
+}
+
+#[test]
+fn every_level_of_delivery_works_both_ways() {
+    for version in ["3.1.1", "5"] {
+        for qos in 0..=2 {
+            let broker = guarded();
+            let config =
+                format!("[mqtt]\nversion = \"{version}\"\nqos = {qos}\ncommand_qos = {qos}\n");
+            let station = station_at(&broker, &config);
+            healthy(&station);
+            for (at, level) in ["0", "1", "2"].into_iter().enumerate() {
+                let topic = "signalbox/kitchen/telemetry";
+                publish(&broker, topic, &numbered(at + 1), &["-q", level]);
+            }
+            eventually("all are stored", || {
+                (station.values("kitchen").len() == 3).then_some(())
+            });
+            let _node = kitchen(&station);
+            command_becomes(&station, &order(&station, "on"), "confirmed");
+            assert_eq!(
+                station.get("/api/v1/station")["counters"]["bad_messages"],
+                0
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_broker_keeps_is_not_taken_for_news() {
+    let broker = guarded();
+    let station_login = ["-u", STATION.0, "-P", STATION.1, "-r", "-q", "1"];
+    let topic = "signalbox/kitchen/command";
+    publish(&broker, topic, r#"{"id":"forged"}"#, &station_login);
+    let retained = ["-r", "-q", "1"];
+    publish(
+        &broker,
+        "signalbox/kitchen/telemetry",
+        &numbered(1),
+        &retained,
+    );
+    let status = r#"{"online":true,"boot":7,"uptime_s":3,"actuators":{"led":"off"}}"#;
+    publish(&broker, "signalbox/kitchen/status", status, &retained);
+
+    let station = station_at(&broker, "");
+    presence(&station, "online");
+    says(&station, "the broker keeps an order");
+    let reasons = eventually("both are listed", || {
+        let bad = station.get("/api/v1/messages?bad=true");
+        let bad = bad["messages"].as_array().unwrap();
+        let reasons: Vec<String> = bad.iter().map(|m| m["reason"].to_string()).collect();
+        (reasons.len() == 2).then_some(reasons.join("\n"))
+    });
+    assert!(reasons.contains("a retained order"), "{reasons}");
+    assert!(reasons.contains("nobody knows how old it is"), "{reasons}");
+    assert!(station.values("kitchen").is_empty());
+    // What comes while we listen is news, retained or not.
+    publish(
+        &broker,
+        "signalbox/kitchen/telemetry",
+        &numbered(2),
+        &retained,
+    );
+    eventually("it is stored", || {
+        (station.values("kitchen").len() == 1).then_some(())
+    });
+}
+
+#[test]
+fn the_station_does_not_hear_itself() {
+    let broker = guarded();
+    let config = "[[mapping]]\ntopic = \"+/+/#\"\nnode = \"{2}\"\nmetrics = { t = \"$.t\" }\n";
+    let station = station_at(&broker, config);
+    healthy(&station);
+    let _node = kitchen(&station);
+    command_becomes(&station, &order(&station, "on"), "confirmed");
+    let bad = || {
+        let bad = station.get("/api/v1/messages?bad=true");
+        let bad = bad["messages"].as_array().unwrap().clone();
+        bad.into_iter().find(|message| {
+            let topic = message["topic"].as_str().unwrap();
+            topic.contains("_station") || topic.ends_with("/command")
+        })
+    };
+    let while_ = std::time::Duration::from_millis(300);
+    never_within(while_, "it took its own words for a node's", bad);
 }
