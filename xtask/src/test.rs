@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test there is, on a machine that may lack what they need.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
@@ -8,7 +10,7 @@ use crate::system;
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also what takes long: hundreds of kills, more generated cases
+    /// Also what takes long: hundreds of kills, more generated cases, the container's program
     #[arg(long)]
     full: bool,
     /// Run only tests whose name has this in it
@@ -36,5 +38,49 @@ pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
         "cargo test --locked --workspace {features...} --no-fail-fast -- {filter...}"
     )
     .run()
-    .context("tests failed; their names stand above")
+    .context("tests failed; their names stand above")?;
+    if args.full {
+        in_the_image(shell, filter)?;
+    }
+    Ok(())
+}
+
+/// The tests that need the static program: ignored where it is not built.
+fn in_the_image(shell: &Shell, filter: &[String]) -> Result<()> {
+    let program = static_program(shell)?;
+    let _static = shell.push_env("SIGNALBOX_STATIC_BIN", program);
+    let target = [
+        "--package",
+        "signalbox-tests",
+        "--features",
+        "e2e",
+        "--test",
+        "e2e",
+    ];
+    cmd!(
+        shell,
+        "cargo test --locked {target...} -- --ignored {filter...}"
+    )
+    .run()
+    .context("tests in the container's image failed; their names stand above")
+}
+
+/// The program that needs no libraries, built by the command of the `Dockerfile`; its path.
+fn static_program(shell: &Shell) -> Result<PathBuf> {
+    let about = cmd!(shell, "rustc -vV").quiet().read()?;
+    let target = about
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc does not say what it builds for")?;
+    let _flags = shell.push_env("RUSTFLAGS", "-C target-feature=+crt-static");
+    let options = [
+        "--locked",
+        "--release",
+        "--package",
+        "signalbox",
+        "--target",
+    ];
+    cmd!(shell, "cargo build {options...} {target}").run()?;
+    let folder = system::target_dir(shell)?.join(target);
+    Ok(folder.join("release/signalbox"))
 }

@@ -12,6 +12,7 @@ mod api;
 mod broker;
 mod cli;
 mod commands;
+mod deploy;
 mod durability;
 mod external;
 mod helper;
