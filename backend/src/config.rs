@@ -47,6 +47,10 @@ pub struct StoreConfig {
     pub raw_retention_days: u32,
     /// Hourly statistics are kept this long; 0 is for ever.
     pub rollup_retention_days: u32,
+    /// Days whose end is this long ago are compressed; 0 is never.
+    pub seal_after_days: u32,
+    /// Raw samples of a metric are kept this long instead of `raw_retention_days`; 0 is for ever.
+    pub retention_days: BTreeMap<String, u32>,
     /// A measurement may wait this long for others that are committed with it; 0 commits at once.
     /// More of them per commit write less to the disk, and are acknowledged later.
     pub commit_interval_ms_max: u32,
@@ -58,6 +62,8 @@ impl Default for StoreConfig {
             data_dir: None,
             raw_retention_days: 400,
             rollup_retention_days: 0,
+            seal_after_days: 2,
+            retention_days: BTreeMap::new(),
             commit_interval_ms_max: 0,
         }
     }

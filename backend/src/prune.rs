@@ -1,6 +1,7 @@
-//! Deletes what is kept no longer: raw samples and hourly statistics by the configured
-//! retention, sessions that have ended by themselves. A bounded step at a time, so that it
-//! never keeps the engine from committing for long.
+//! Looks after what is stored: deletes what is kept no longer (samples and hourly statistics by
+//! the configured retention, sessions that have ended by themselves) and compresses the samples
+//! of past days. A bounded step at a time, so that it never keeps the engine from committing for
+//! long.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::SharedClock,
     config::{LiveConfig, StoreConfig},
-    store::{SharedStore, StoreError},
+    store::{Retention, SharedStore, StoreError},
 };
 
 /// Pause between rounds.
@@ -18,7 +19,7 @@ const ROUND: Duration = Duration::from_secs(600);
 /// Pause between the steps of a round: the engine commits in between.
 const STEP: Duration = Duration::from_millis(200);
 
-/// Prunes until `stop`.
+/// Prunes and seals until `stop`.
 pub async fn run(
     store: SharedStore,
     clock: SharedClock,
@@ -31,7 +32,7 @@ pub async fn run(
             Ok(true) => STEP,
             Ok(false) => ROUND,
             Err(error) => {
-                tracing::warn!(%error, "old data could not be deleted; tried again later");
+                tracing::warn!(%error, "old data could not be deleted or compressed; tried again later");
                 ROUND
             }
         };
@@ -53,14 +54,23 @@ pub async fn step(
         tracing::debug!(sessions, "ended sessions deleted");
     }
     let before = |days: u32| (days > 0).then(|| now - TimeDelta::days(i64::from(days)));
-    let (raw, rollup) = (
-        before(config.raw_retention_days),
-        before(config.rollup_retention_days),
-    );
-    if raw.is_none() && rollup.is_none() {
-        return Ok(false);
+    let keep = Retention {
+        raw_before: before(config.raw_retention_days),
+        metric_before: config
+            .retention_days
+            .iter()
+            .map(|(metric, days)| (metric.clone(), before(*days)))
+            .collect(),
+        rollup_before: before(config.rollup_retention_days),
+    };
+    // First what goes, so that it is not sealed before.
+    if store.prune(&keep).await? {
+        return Ok(true);
     }
-    store.prune(raw, rollup).await
+    match before(config.seal_after_days) {
+        Some(before) => Ok(store.seal(before).await?.more),
+        None => Ok(false),
+    }
 }
 
 #[cfg(test)]

@@ -222,6 +222,9 @@ impl From<StoreError> for ApiError {
                 hint: Some("take it from `next` of the page before"),
             },
             StoreError::Unusable { reason } => Self::Internal { cause: reason },
+            StoreError::Damaged { .. } => Self::Internal {
+                cause: error.to_string(),
+            },
         }
     }
 }

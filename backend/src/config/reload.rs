@@ -18,6 +18,8 @@ pub type LiveConfig = watch::Receiver<Arc<Config>>;
 const LIVE: &[&str] = &[
     "store.raw_retention_days",
     "store.rollup_retention_days",
+    "store.seal_after_days",
+    "store.retention_days",
     "store.commit_interval_ms_max",
     "command",
     "mapping",
@@ -104,6 +106,8 @@ fn until_restart(old: &Config, new: Config) -> Config {
         store: StoreConfig {
             raw_retention_days: new.store.raw_retention_days,
             rollup_retention_days: new.store.rollup_retention_days,
+            seal_after_days: new.store.seal_after_days,
+            retention_days: new.store.retention_days,
             commit_interval_ms_max: new.store.commit_interval_ms_max,
             ..old.store.clone()
         },

@@ -1,5 +1,7 @@
 //! What goes into the store and comes out of it, where that differs from what the API shows.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::{Command, Schedule},
@@ -247,6 +249,44 @@ pub struct Latest {
     pub value: f64,
     /// Whether it is flagged, for whatever reason.
     pub flagged: bool,
+}
+
+/// Before which times nothing is kept; `None` keeps all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Samples, and what is over of commands, incidents and mails.
+    pub raw_before: Option<DateTime<Utc>>,
+    /// Samples of these metrics, instead.
+    pub metric_before: BTreeMap<String, Option<DateTime<Utc>>>,
+    /// Hourly statistics.
+    pub rollup_before: Option<DateTime<Utc>>,
+}
+
+impl Retention {
+    /// For each time the metrics that it is for: those of the list (true), or all others.
+    pub(super) fn groups(&self) -> Vec<(DateTime<Utc>, Vec<&str>, bool)> {
+        let mut listed: BTreeMap<DateTime<Utc>, Vec<&str>> = BTreeMap::new();
+        for (metric, before) in &self.metric_before {
+            if let Some(before) = before {
+                listed.entry(*before).or_default().push(metric);
+            }
+        }
+        let others = self.metric_before.keys().map(String::as_str).collect();
+        let others = self.raw_before.map(|before| (before, others, false));
+        let listed = listed
+            .into_iter()
+            .map(|(before, list)| (before, list, true));
+        listed.chain(others).collect()
+    }
+}
+
+/// What a step of sealing did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Chunks that were written: days, each of one series.
+    pub days: u64,
+    /// Whether the round through all series is not at its end.
+    pub more: bool,
 }
 
 /// Which samples.

@@ -14,6 +14,7 @@ pub(super) mod outbox;
 pub(super) mod prune;
 pub(in crate::store) mod rows;
 pub(super) mod samples;
+pub(super) mod seal;
 pub(super) mod state;
 
 /// Makes the store under test. Each fixture has a place of its own, which goes with it.
@@ -91,6 +92,24 @@ macro_rules! store_suite {
             ],
             model: [
                 random_batches_give_what_the_model_gives,
+            ],
+        );
+    };
+    // What a store with chunks must do.
+    (sealing $fixture:ty) => {
+        $crate::store::suite::store_suite!(@ $fixture;
+            seal: [
+                sealing_changes_no_answer,
+                late_samples_find_sealed_ones,
+                a_sealed_day_takes_late_samples_in,
+                only_days_that_are_over_are_sealed,
+                sealing_takes_bounded_steps,
+                a_day_with_too_many_samples_stays_in_rows,
+                what_is_sealed_is_there_after_reopening,
+                readers_see_every_sample_while_it_is_sealed,
+                a_step_that_nobody_waits_for_loses_nothing,
+                sealed_days_are_pruned_whole,
+                each_metric_is_kept_as_long_as_asked_for,
             ],
         );
     };

@@ -56,18 +56,22 @@ impl EngineStore for SqliteStore {
             return Ok(Committed::default());
         }
         let mut writer = self.writer().await;
-        let written = write_batch(&mut writer, batch).await;
+        let written = write_batch(&mut writer, batch, self.border.us()).await;
         // At once, so that a failed batch does not keep the file locked until the next one.
         writer.clean_up().await;
         written
     }
 }
 
-async fn write_batch(writer: &mut Writer, batch: &Batch) -> Result<Committed> {
+async fn write_batch(
+    writer: &mut Writer,
+    batch: &Batch,
+    sealed_before_us: i64,
+) -> Result<Committed> {
     writer.in_transaction = true;
     let mut pipeline = Pipeline::new(&mut writer.connection);
     pipeline.add("BEGIN IMMEDIATE");
-    let inserted = insert::samples(&mut pipeline, &writer.series, batch).await?;
+    let inserted = insert::samples(&mut pipeline, &writer.series, batch, sealed_before_us).await?;
     write::state(&mut pipeline, batch).await?;
     pipeline.add("COMMIT");
     pipeline.flush().await?;

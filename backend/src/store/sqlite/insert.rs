@@ -1,6 +1,7 @@
 //! Samples into their table, with rollup and latest values, inside the transaction of a batch.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::LazyLock,
 };
@@ -8,6 +9,7 @@ use std::{
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
+    chunks::Taken,
     many::{Many, ROWS_MAX},
     pipeline::{Pipeline, Values},
 };
@@ -130,6 +132,7 @@ pub(super) async fn samples(
     pipeline: &mut Pipeline<'_>,
     ids: &SeriesIds,
     batch: &Batch,
+    sealed_before_us: i64,
 ) -> Result<Inserted> {
     let mut inserted = Inserted::default();
     let mut rows = resolve(pipeline, ids, batch, &mut inserted).await?;
@@ -137,10 +140,16 @@ pub(super) async fn samples(
     // stable: of equal ones the first to arrive is the first.
     rows.sort_by_key(|row| (!row.exact, row.series, row.ts_us));
     let mut stored = Vec::with_capacity(rows.len());
+    let mut taken = Taken::new(sealed_before_us);
     let mut moved_last = None;
-    for chunk in rows.chunks(ROWS_MAX) {
-        let moving = store_chunk(pipeline, chunk, &mut stored).await?;
-        store_moved(pipeline, &moving, &mut moved_last, &mut stored).await?;
+    for part in rows.chunks(ROWS_MAX) {
+        let (part, sealed) = without_sealed(pipeline, part, &mut taken).await?;
+        let mut moving = store_chunk(pipeline, &part, &mut stored).await?;
+        if !sealed.is_empty() {
+            moving.extend(sealed);
+            moving.sort_by_key(Row::key);
+        }
+        store_moved(pipeline, &moving, &mut taken, &mut moved_last, &mut stored).await?;
     }
     inserted.committed.samples_stored = stored.len() as u64;
     inserted.committed.samples_known = (rows.len() - stored.len()) as u64;
@@ -197,6 +206,27 @@ fn bind_row(values: &mut Values, row: &Row, _fills: bool) {
         .bind(row.flags);
 }
 
+/// Rows whose time no sealed sample has, and those that must move because one has. Of the rest
+/// the time was told: they are known.
+async fn without_sealed<'r>(
+    pipeline: &mut Pipeline<'_>,
+    part: &'r [Row],
+    taken: &mut Taken,
+) -> Result<(Cow<'r, [Row]>, Vec<Row>)> {
+    if part.iter().all(|row| !taken.reaches(row.ts_us)) {
+        return Ok((Cow::Borrowed(part), Vec::new()));
+    }
+    let (mut free, mut moving) = (Vec::with_capacity(part.len()), Vec::new());
+    for row in part {
+        if !taken.has(pipeline, row.series, row.ts_us).await? {
+            free.push(*row);
+        } else if !row.exact {
+            moving.push(*row);
+        }
+    }
+    Ok((Cow::Owned(free), moving))
+}
+
 /// Stores up to [`ROWS_MAX`] rows. Of those that clash with what is there, the ones whose time
 /// was told are known already and are left out; the others are given back, to be moved.
 async fn store_chunk(
@@ -246,6 +276,7 @@ fn is_clash(error: &sqlx::Error) -> bool {
 async fn store_moved(
     pipeline: &mut Pipeline<'_>,
     moving: &[Row],
+    taken: &mut Taken,
     last: &mut Option<Row>,
     stored: &mut Vec<Row>,
 ) -> Result<()> {
@@ -258,19 +289,26 @@ async fn store_moved(
         {
             row.ts_us = last.ts_us + 1;
         }
-        row.ts_us = free_time(pipeline, row).await?;
+        // What is free among the rows may be taken in a chunk, and the other way round.
+        loop {
+            let ts_us = free_time(pipeline, row).await?;
+            row.ts_us = taken.next_free(pipeline, row.series, ts_us).await?;
+            if row.ts_us == ts_us {
+                break;
+            }
+        }
         *last = Some(row);
         moved.push(row);
     }
     let mut rest = moved.as_slice();
     while !rest.is_empty() {
-        let taken = INSERT_SOME.add(pipeline, rest, bind_row).await?;
-        if pipeline.fetch().await?.len() != taken {
+        let count = INSERT_SOME.add(pipeline, rest, bind_row).await?;
+        if pipeline.fetch().await?.len() != count {
             return Err(StoreError::Unusable {
                 reason: "two samples were given the same time".to_owned(),
             });
         }
-        rest = &rest[taken..];
+        rest = &rest[count..];
     }
     stored.extend(moved);
     Ok(())

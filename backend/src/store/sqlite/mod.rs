@@ -2,7 +2,7 @@
 //! is on disk when it returns (`synchronous=FULL`); a few others read and never wait for it.
 
 mod accounts;
-mod buckets;
+mod chunks;
 mod engine;
 mod file;
 mod insert;
@@ -11,6 +11,8 @@ mod outbox;
 mod pipeline;
 mod prune;
 mod samples;
+mod seal;
+mod source;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,9 @@ use std::{
     time::Duration,
 };
 
+use chunks::Border;
 use insert::SeriesIds;
+use seal::Cursor;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -51,6 +55,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    border: Border,
+    /// Where sealing goes on; one step at a time.
+    sealing: Mutex<Cursor>,
     path: PathBuf,
     /// Held for as long as the store is open, so that no second daemon writes the same file.
     _lock: File,
@@ -125,6 +132,7 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
         .connect_with(options.read_only(true).pragma("cache_size", "-2000"))
         .await?;
     let series = SeriesIds::load(&mut connection).await?;
+    let border = Border::load(&mut connection).await?;
     Ok(SqliteStore {
         writer: Mutex::new(Writer {
             connection,
@@ -132,6 +140,8 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
             in_transaction: false,
         }),
         readers,
+        border,
+        sealing: Mutex::new(Cursor::START),
         path: path.to_owned(),
         _lock: lock,
     })

@@ -38,6 +38,7 @@ impl Fixture for Place {
 }
 
 store_suite!(Place);
+store_suite!(sealing Place);
 
 /// Something of everything, for a node that is not known yet.
 fn some_of_all(number: u32) -> Batch {
@@ -297,4 +298,49 @@ async fn the_log_stays_bounded_while_a_reader_is_slow() {
         "the log has {} bytes",
         log.len()
     );
+}
+
+#[tokio::test]
+async fn a_damaged_chunk_is_named_and_gives_no_values() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    let samples = [1, 2, 3].map(|s| exact("soil", at_s(s), 1.0));
+    let batch = samples_of("attic", samples.into());
+    store.commit(&batch).await.unwrap();
+    let later = at_s(2 * 86_400);
+    assert_eq!(store.seal(later).await.unwrap().days, 1);
+    let sql =
+        "UPDATE chunk SET data = CAST(substr(data, 1, 9) || x'ff' || substr(data, 11) AS BLOB)";
+    let mut writer = store.writer.lock().await;
+    sqlx::query(sql)
+        .execute(&mut writer.connection)
+        .await
+        .unwrap();
+    drop(writer);
+    let filter = SampleFilter::default();
+    let day = at_s(0).timestamp() / 86_400;
+    let told = format!("series `1`, day `{day}`: the chunk is damaged: its checksum is another");
+    for answer in [
+        store.last(&filter, 1).await.map(|_| ()),
+        store.page(&filter, None, 1).await.map(|_| ()),
+        store.stream(filter.clone()).try_next().await.map(|_| ()),
+        store.commit(&batch).await.map(|_| ()),
+        store
+            .buckets(&filter, at_s(0)..at_s(9), 3)
+            .await
+            .map(|_| ()),
+    ] {
+        assert!(
+            matches!(&answer, Err(StoreError::Damaged { what }) if *what == told),
+            "{answer:?}"
+        );
+    }
+    // What is newer can still be written and read.
+    let new = samples_of("attic", vec![exact("soil", later, 2.0)]);
+    store.commit(&new).await.unwrap();
+    let newer = SampleFilter {
+        from: Some(later),
+        ..filter
+    };
+    assert_eq!(store.last(&newer, 9).await.unwrap().len(), 1);
 }

@@ -8,7 +8,7 @@ use signalbox_protocol::api::data::{Bucket, BucketsReply};
 use super::{Fixture, at_s, exact, samples_of, t0};
 use crate::{
     ingest::Sample,
-    store::{Batch, EngineStore as _, NodeSamples, SampleFilter, SampleStore},
+    store::{Batch, EngineStore as _, NodeSamples, Retention, SampleFilter, SampleStore},
 };
 
 const HOUR_S: i64 = 3_600;
@@ -171,7 +171,11 @@ pub(in crate::store) async fn buckets_of_pruned_samples_come_from_the_rollup<F: 
         .collect();
     store.commit(&samples_of("attic", samples)).await.unwrap();
     let before = hours(&store, 0..10, 5).await;
-    while store.prune(Some(at_s(5 * HOUR_S)), None).await.unwrap() {}
+    let keep = Retention {
+        raw_before: Some(at_s(5 * HOUR_S)),
+        ..Retention::default()
+    };
+    while store.prune(&keep).await.unwrap() {}
     assert_eq!(hours(&store, 0..10, 5).await, before);
     assert_eq!(before.series[0].buckets.len(), 5);
 }

@@ -10,16 +10,20 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 
-use super::{Fixture, all, at_s, at_us, buckets::expected, t0};
+use super::{Fixture, all, at_s, at_us, buckets::expected, seal::seal, t0};
 use crate::{
     ingest::Sample,
-    store::{Batch, Committed, EngineStore, Latest, NodeSamples, SampleFilter, SampleStore},
+    store::{
+        Batch, Committed, EngineStore, Latest, NodeSamples, Retention, SampleFilter, SampleStore,
+    },
 };
 
 /// Random sequences that are tried. Each opens a store of its own.
 const CASES: u32 = 48;
 /// All times lie in this many hours after `t0`.
-const HOURS: i64 = 5;
+const HOURS: i64 = 13;
+/// Hours around which times crowd; the day of UTC changes at the start of one of them.
+const CROWDED: [i64; 4] = [0, 1, 11, 12];
 
 const SERIES: [(&str, &str); 4] = [
     ("attic", "soil"),
@@ -37,14 +41,17 @@ struct New {
 #[derive(Debug, Clone)]
 enum Step {
     Commit(Vec<New>),
+    /// Seals what is before so many days after that of `t0`.
+    Seal(i64),
     Reopen,
 }
 
 /// Times crowd around a few instants, some of them the last microseconds of an hour.
 fn sample() -> impl Strategy<Value = New> {
+    let crowded = prop::sample::select(&CROWDED[..]);
     let instant = prop_oneof![
-        4 => (0..HOURS, 0_i64..8).prop_map(|(hour, us)| hour * 3_600_000_000 + us),
-        2 => (1..HOURS, 1_i64..4).prop_map(|(hour, us)| hour * 3_600_000_000 - us),
+        4 => (crowded.clone(), 0_i64..8).prop_map(|(hour, us)| hour * 3_600_000_000 + us),
+        2 => (crowded, 1_i64..4).prop_map(|(hour, us)| (hour * 3_600_000_000 - us).max(0)),
         1 => 0..HOURS * 3_600_000_000,
     ];
     let flags = prop_oneof![8 => Just((false, false)), 1 => any::<(bool, bool)>()];
@@ -74,6 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => prop::collection::vec(sample(), 0..12).prop_map(Step::Commit),
         3 => prop::collection::vec(sample(), 250..300).prop_map(Step::Commit),
+        3 => (0..3_i64).prop_map(Step::Seal),
         1 => Just(Step::Reopen),
     ];
     prop::collection::vec(step, 1..10)
@@ -157,6 +165,12 @@ impl Model {
             .collect();
         rows.sort_by(|a, b| (a.2, &a.0, &a.1).cmp(&(b.2, &b.0, &b.1)));
         rows
+    }
+
+    /// Number of samples without flags.
+    fn good(&self) -> u64 {
+        let all = self.series.iter().flat_map(BTreeMap::values);
+        all.filter(|(_, flagged)| !flagged).count() as u64
     }
 
     fn latest(&self) -> Vec<Latest> {
@@ -260,6 +274,10 @@ async fn run<F: Fixture>(steps: Vec<Step>) {
                 model.check_commit(&news, &done, &after);
                 model = after;
             }
+            Step::Seal(days) => {
+                seal(&store, t0() + TimeDelta::days(days)).await;
+                assert_eq!(all(&store).await, model.rows(), "sealing is not seen");
+            }
             Step::Reopen => {
                 F::close(store).await;
                 store = fixture.open().await;
@@ -270,14 +288,30 @@ async fn run<F: Fixture>(steps: Vec<Step>) {
     let mut latest = store.load().await.unwrap().latest;
     latest.sort_by(|a, b| (&a.node, &a.metric).cmp(&(&b.node, &b.metric)));
     assert_eq!(latest, model.latest());
-    for buckets in [1, HOURS as u32, 60 * HOURS as u32] {
-        check_buckets(&store, &model, buckets).await;
+    for sealed in [false, true] {
+        for buckets in [1, HOURS as u32, 60 * HOURS as u32] {
+            check_buckets(&store, &model, buckets).await;
+        }
+        if !sealed {
+            seal(&store, at_s(2 * 86_400)).await;
+            assert_eq!(all(&store).await, model.rows());
+            let range = t0() - TimeDelta::days(30)..at_s(40 * 86_400);
+            let days = store.buckets(&SampleFilter::default(), range, 70).await;
+            let n: u64 = days
+                .unwrap()
+                .series
+                .iter()
+                .flat_map(|s| &s.buckets)
+                .map(|b| b.n)
+                .sum();
+            assert_eq!(n, model.good(), "from what is known of chunks");
+        }
     }
-    while store
-        .prune(Some(at_s(HOURS * 3_600 + 1)), None)
-        .await
-        .unwrap()
-    {}
+    let keep = Retention {
+        raw_before: Some(at_s(2 * 86_400)),
+        ..Retention::default()
+    };
+    while store.prune(&keep).await.unwrap() {}
     assert_eq!(all(&store).await, []);
     check_buckets(&store, &model, HOURS as u32).await;
     F::close(store).await;

@@ -1,6 +1,6 @@
 //! Deleting what is kept no longer.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     command::{CommandQuery, CommandState},
     incident::{IncidentQuery, IncidentState},
@@ -12,9 +12,17 @@ use super::{
     samples_of, t0,
 };
 use crate::store::{
-    Batch, EngineStore as _, MailKind, MailState, OutboxStore as _, SampleFilter, SampleStore as _,
-    StateStore as _,
+    Batch, EngineStore as _, MailKind, MailState, OutboxStore as _, Retention, SampleFilter,
+    SampleStore as _, StateStore as _,
 };
+
+fn keep(raw_before: Option<DateTime<Utc>>, rollup_before: Option<DateTime<Utc>>) -> Retention {
+    Retention {
+        raw_before,
+        rollup_before,
+        ..Retention::default()
+    }
+}
 
 pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: Fixture>() {
     let fixture = F::new().await;
@@ -27,7 +35,7 @@ pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: 
         store.commit(&samples_of("attic", samples)).await.unwrap();
     }
     let mut steps = 1;
-    while store.prune(Some(at_s(45_000)), None).await.unwrap() {
+    while store.prune(&keep(Some(at_s(45_000)), None)).await.unwrap() {
         steps += 1;
     }
     assert!(steps > 1, "all in one step");
@@ -46,7 +54,7 @@ pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: 
     assert_eq!(n, 50_000, "the statistics stay");
 
     while store
-        .prune(Some(at_s(200_000)), Some(at_s(200_000)))
+        .prune(&keep(Some(at_s(200_000)), Some(at_s(200_000))))
         .await
         .unwrap()
     {}
@@ -58,7 +66,7 @@ pub(in crate::store) async fn prune_takes_bounded_steps_and_keeps_statistics<F: 
     assert_eq!(hours.series, []);
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.latest.len(), 1, "the latest value stays");
-    assert!(!store.prune(None, None).await.unwrap());
+    assert!(!store.prune(&keep(None, None)).await.unwrap());
     store.ping().await.unwrap();
 }
 
@@ -102,7 +110,7 @@ pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F
     };
     // The time that the ids of the suite begin with.
     let made_at = DateTime::from_timestamp_millis(1_469_922_850_259).unwrap();
-    assert!(!store.prune(Some(made_at), Some(t0())).await.unwrap());
+    assert!(!store.prune(&keep(Some(made_at), Some(t0()))).await.unwrap());
     let both = vec![id(2), id(1)];
     assert_eq!(
         left().await,
@@ -110,7 +118,7 @@ pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F
         "not older"
     );
     let later = made_at + TimeDelta::milliseconds(1);
-    assert!(!store.prune(Some(later), None).await.unwrap());
+    assert!(!store.prune(&keep(Some(later), None)).await.unwrap());
     let open = vec![id(2)];
     assert_eq!(left().await, [open.clone(), open.clone(), open]);
 }

@@ -1,0 +1,171 @@
+//! The table of chunks: its key, its border, and reading it within the writer's transaction.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::pipeline::Pipeline;
+use crate::store::{
+    Result,
+    chunk::{DAY_US, Reader, day_of},
+    history::damaged,
+};
+
+/// Keys of a series; the years 0 to 9999 need 3,652,425.
+pub(super) const DAYS: i64 = 1 << 22;
+/// 1970-01-01, counted from the year 0.
+const DAY_OF_1970: i64 = 719_528;
+/// First and last day that a key can have.
+const DAY_MIN: i64 = -DAY_OF_1970;
+const DAY_MAX: i64 = DAYS - 1 - DAY_OF_1970;
+
+/// The key of a day; one that has none becomes the nearest that has.
+pub(super) const fn key(series: i64, day: i64) -> i64 {
+    series * DAYS + in_series(day)
+}
+
+/// The part of a key that is the same for all series.
+pub(super) const fn in_series(day: i64) -> i64 {
+    let day = if day < DAY_MIN {
+        DAY_MIN
+    } else if day > DAY_MAX {
+        DAY_MAX
+    } else {
+        day
+    };
+    day + DAY_OF_1970
+}
+
+/// Whether a day has a key.
+pub(super) fn has_key(day: i64) -> bool {
+    (DAY_MIN..=DAY_MAX).contains(&day)
+}
+
+/// Series and day of a key.
+pub(super) const fn of_key(key: i64) -> (i64, i64) {
+    (key.div_euclid(DAYS), key.rem_euclid(DAYS) - DAY_OF_1970)
+}
+
+/// The time before which there may be chunks, shared by the writer and all who read. It is raised
+/// before the transaction that needs it commits, so whoever sees the rows gone sees it raised.
+#[derive(Debug, Clone)]
+pub(super) struct Border(Arc<AtomicI64>);
+
+impl Border {
+    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self> {
+        let day: Option<i64> = sqlx::query_scalar(
+            "SELECT max((SELECT key % 4194304 FROM chunk \
+             WHERE key >= id * 4194304 AND key < (id + 1) * 4194304 \
+             ORDER BY key DESC LIMIT 1)) FROM series",
+        )
+        .fetch_one(connection)
+        .await?;
+        let border = day.map_or(i64::MIN, |day| (day - DAY_OF_1970 + 1) * DAY_US);
+        Ok(Self(Arc::new(AtomicI64::new(border))))
+    }
+
+    pub(super) fn us(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn raise(&self, to_us: i64) {
+        self.0.fetch_max(to_us, Ordering::SeqCst);
+    }
+}
+
+/// Times that are taken by sealed samples, for the rows of one batch. Rows come in the order of
+/// series and time, so the times of one day are enough to keep.
+#[derive(Debug)]
+pub(super) struct Taken {
+    border_us: i64,
+    /// Series, day, times.
+    day: Option<(i64, i64, Vec<i64>)>,
+}
+
+impl Taken {
+    pub(super) const fn new(border_us: i64) -> Self {
+        Self {
+            border_us,
+            day: None,
+        }
+    }
+
+    /// Whether a sample of a time may be sealed.
+    pub(super) const fn reaches(&self, ts_us: i64) -> bool {
+        ts_us < self.border_us
+    }
+
+    /// Whether a sample of a series and time is sealed.
+    pub(super) async fn has(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        series: i64,
+        ts_us: i64,
+    ) -> Result<bool> {
+        Ok(self.reaches(ts_us)
+            && self
+                .times(pipeline, series, day_of(ts_us))
+                .await?
+                .binary_search(&ts_us)
+                .is_ok())
+    }
+
+    /// The first time at or after this one at which no sample is sealed.
+    pub(super) async fn next_free(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        series: i64,
+        mut ts_us: i64,
+    ) -> Result<i64> {
+        while self.reaches(ts_us) {
+            let day = day_of(ts_us);
+            let times = self.times(pipeline, series, day).await?;
+            let Ok(at) = times.binary_search(&ts_us) else {
+                break;
+            };
+            ts_us += times[at..]
+                .iter()
+                .zip(ts_us..)
+                .take_while(|(taken, ts_us)| *taken == ts_us)
+                .map(|_| 1)
+                .sum::<i64>();
+            if day_of(ts_us) == day {
+                break;
+            }
+        }
+        Ok(ts_us)
+    }
+
+    async fn times(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        series: i64,
+        day: i64,
+    ) -> Result<&[i64]> {
+        let known = matches!(&self.day, Some((s, d, _)) if (*s, *d) == (series, day));
+        if !known {
+            let times = read_times(pipeline, series, day).await?;
+            self.day = Some((series, day, times));
+        }
+        Ok(self.day.as_ref().map_or(&[], |(_, _, times)| times))
+    }
+}
+
+async fn read_times(pipeline: &mut Pipeline<'_>, series: i64, day: i64) -> Result<Vec<i64>> {
+    if !has_key(day) {
+        return Ok(Vec::new());
+    }
+    pipeline
+        .add("SELECT data FROM chunk WHERE key = ?")
+        .bind(key(series, day));
+    let Some(row) = pipeline.fetch().await?.pop() else {
+        return Ok(Vec::new());
+    };
+    let data: Vec<u8> = row.try_get(0)?;
+    Reader::open(day, &data)
+        .and_then(|mut reader| reader.times(&(i64::MIN..i64::MAX)))
+        .map_err(|error| damaged(series, day, &error))
+}
