@@ -8,12 +8,16 @@
 )]
 
 mod mosquitto;
+mod nats;
 mod port;
 mod postgres;
+mod rabbitmq;
 mod server;
 mod wait;
 
 pub use mosquitto::Mosquitto;
+pub use nats::Nats;
 pub use port::free_port;
 pub use postgres::Postgres;
+pub use rabbitmq::RabbitMq;
 pub use wait::{DEADLINE, eventually, look_for, never_within};

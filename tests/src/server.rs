@@ -6,12 +6,15 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use crate::eventually;
+use crate::{eventually, look_for};
 
 /// What our programs and those of others get of our own environment.
 const KEPT: [&str; 2] = ["PATH", "TMPDIR"];
+/// Longest start: RabbitMQ takes ten seconds when it has the machine for itself.
+const START: Duration = Duration::from_secs(120);
 /// Where Debian puts servers, which is not in everybody's `PATH`.
 const SBIN: &str = "/usr/sbin";
 
@@ -73,13 +76,18 @@ impl Server {
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("`{name}`: {error}; hint: `cargo xtask test` installs what tests need")
         });
-        eventually("it takes connections", || {
+        let listens = look_for(START, || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("`{name}` has ended with {status}: {}", self.log());
             }
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
         });
         self.child = Some(child);
+        assert!(
+            listens.is_some(),
+            "`{name}` does not listen: {}",
+            self.log()
+        );
     }
 
     /// Asks it to end, as its service does.

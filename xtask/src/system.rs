@@ -15,6 +15,11 @@ const PACKAGES: &[(&str, &str)] = &[
         "mosquitto",
         "PATH=$PATH:/usr/sbin command -v mosquitto mosquitto_passwd",
     ),
+    (
+        "rabbitmq-server",
+        "test -x /usr/lib/rabbitmq/bin/rabbitmq-server && command -v epmd",
+    ),
+    ("nats-server", "PATH=$PATH:/usr/sbin command -v nats-server"),
     ("curl", "command -v curl"),
     ("buildah", "command -v buildah"),
     ("docker-compose", "command -v docker-compose"),

@@ -78,7 +78,10 @@ impl Connection {
                 Ok(Some(Incoming::Welcome(welcome))) => break welcome,
                 Ok(Some(Incoming::Refused(refusal))) => return Err(Fault::Refused(refusal)),
                 Ok(Some(_)) => return Err(Fault::NotMqtt),
-                Ok(None) => connection.work(true).await?,
+                Ok(None) => match connection.work(true).await {
+                    Err(Fault::Closed) => return Err(Fault::NotWelcome),
+                    worked => worked?,
+                },
                 // A broker of another version answers in that one.
                 Err(Fault::Wire(_)) => return Err(Fault::NotMqtt),
                 Err(fault) => return Err(fault),

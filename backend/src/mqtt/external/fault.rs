@@ -22,6 +22,9 @@ pub(super) enum Fault {
     /// Nothing came for too long after connecting.
     #[error("it accepts connections and does not answer")]
     NoAnswer,
+    /// It hung up on our introduction.
+    #[error("it closed the connection instead of answering")]
+    NotWelcome,
     /// Something else listens there, or a broker of another version.
     #[error("what answers there does not speak this version of MQTT")]
     NotMqtt,
@@ -77,6 +80,9 @@ impl Fault {
                 "does this port speak TLS? `mqtt://` is without, `mqtts://` is with TLS"
             }
             Self::NoAnswer => "a port that speaks TLS is reached with `mqtts://`",
+            Self::NotWelcome => {
+                "its log may say why; if it does not speak MQTT 5, set `mqtt.version` to `3.1.1`"
+            }
             Self::NotMqtt => "is this the port of an MQTT broker? try `mqtt.version` `3.1.1`",
             Self::Refused(Refusal::Login | Refusal::NotAllowed) => {
                 "set the user in `mqtt.broker` (`mqtt://user@host`) and the password in \

@@ -28,8 +28,12 @@ use crate::ingest::{Inbound, LinkNews};
 /// Packet ids of our own packets, one of each kind in a connection.
 const SUBSCRIBE_ID: u16 = 1;
 const MARKER_ID: u16 = 2;
+const PROBE_ID: u16 = 3;
 /// The broker must have answered our subscriptions by then.
 const SUBSCRIBED_WITHIN: Duration = Duration::from_secs(10);
+/// What was published to a shared subscription must have come by then. RabbitMQ 3.10 and NATS 2.9
+/// grant such a subscription and deliver nothing to it.
+const SHARED_WITHIN: Duration = Duration::from_secs(5);
 /// A marker that has not come back by then will not come.
 const MARKER_WITHIN: Duration = Duration::from_secs(60);
 /// What is under way is waited for this long when the station stops.
@@ -79,7 +83,7 @@ impl Ingest {
                     had_session = true;
                     let mut session = Session::new(&self, connection, &welcome);
                     let end = session.serve().await;
-                    was_up = session.is_subscribed;
+                    was_up = session.is_ready;
                     if matches!(end, End::Stop) {
                         session.leave().await;
                     }
@@ -153,8 +157,12 @@ struct Session<'a> {
     unacked: Unacked,
     backlog: Backlog,
     marker: String,
+    probe: String,
+    /// The broker has granted what we asked for.
     is_subscribed: bool,
-    subscribe_until: Instant,
+    /// And it delivers to shared subscriptions, if there are any.
+    is_ready: bool,
+    ready_until: Instant,
     /// The engine's queue was full.
     is_blocked: bool,
 }
@@ -172,9 +180,11 @@ impl<'a> Session<'a> {
             connection,
             unacked: Unacked::default(),
             backlog,
-            marker: marker_topic(&ingest.settings.client_id),
+            marker: own_topic(&ingest.settings.client_id, "marker"),
+            probe: own_topic(&ingest.settings.client_id, "probe"),
             is_subscribed: false,
-            subscribe_until: now + SUBSCRIBED_WITHIN,
+            is_ready: false,
+            ready_until: now + SUBSCRIBED_WITHIN,
             is_blocked: false,
         }
     }
@@ -207,8 +217,8 @@ impl<'a> Session<'a> {
                     self.is_blocked = false;
                 }
                 worked = self.connection.work(is_listening) => worked?,
-                () = sleep_until(self.subscribe_until), if !self.is_subscribed => {
-                    return Err(Fault::NoAnswer.into());
+                () = sleep_until(self.ready_until), if !self.is_ready => {
+                    return Err(self.not_ready().into());
                 }
                 () = self.ingest.stop.cancelled() => return Ok(()),
             }
@@ -277,34 +287,58 @@ impl<'a> Session<'a> {
     fn subscriptions(&self) -> Vec<Subscription> {
         let settings = &self.ingest.settings;
         let mut all = settings.state.clone();
-        all.extend(settings.data.iter().cloned().map(|mut one| {
-            if let Some(group) = &settings.share_group {
+        let own = |filter: &String| Subscription {
+            filter: filter.clone(),
+            qos: Qos::AtLeastOnce,
+        };
+        let mut data = settings.data.clone();
+        if let Some(group) = &settings.share_group {
+            data.push(own(&self.probe));
+            for one in &mut data {
                 one.filter = format!("$share/{group}/{}", one.filter);
             }
-            one
-        }));
-        all.push(Subscription {
-            filter: self.marker.clone(),
-            qos: Qos::AtLeastOnce,
-        });
+        }
+        all.extend(data);
+        all.push(own(&self.marker));
         all
     }
 
     fn subscribed(&mut self, granted: &[Result<u8, String>]) -> Result<(), Fault> {
         limits::check_granted(&self.subscriptions(), granted, &self.ingest.report)?;
         self.is_subscribed = true;
-        self.ingest.report.up(Client::Ingest);
         if self.backlog != Backlog::Done {
-            self.connection.queue(Outgoing::Publish(Message {
-                topic: self.marker.clone(),
-                payload: bytes::Bytes::new(),
-                qos: Qos::AtLeastOnce,
-                retain: false,
-                packet_id: MARKER_ID,
-                expiry_s: None,
-            }))?;
+            self.say_to_ourselves(&self.marker.clone(), MARKER_ID)?;
         }
+        if self.ingest.settings.share_group.is_some() {
+            self.ready_until = Instant::now() + SHARED_WITHIN;
+            return self.say_to_ourselves(&self.probe.clone(), PROBE_ID);
+        }
+        self.ready();
         Ok(())
+    }
+
+    fn ready(&mut self) {
+        self.is_ready = true;
+        self.ingest.report.up(Client::Ingest);
+    }
+
+    fn not_ready(&self) -> Fault {
+        if self.is_subscribed {
+            let why = "the broker grants shared subscriptions and delivers nothing to them";
+            return Fault::NoShare(why.to_owned());
+        }
+        Fault::NoAnswer
+    }
+
+    fn say_to_ourselves(&mut self, topic: &str, packet_id: u16) -> Result<(), Fault> {
+        self.connection.queue(Outgoing::Publish(Message {
+            topic: topic.to_owned(),
+            payload: bytes::Bytes::new(),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            packet_id,
+            expiry_s: None,
+        }))
     }
 
     /// Whether the station itself sent it: a mapping with wildcards can bring that as well. Orders
@@ -312,6 +346,9 @@ impl<'a> Session<'a> {
     fn is_own(&mut self, message: &Message) -> bool {
         if message.topic == self.marker {
             self.backlog = Backlog::Done;
+        }
+        if message.topic == self.probe && !self.is_ready {
+            self.ready();
         }
         message.topic.starts_with(topic::STATION_PREFIX)
             || matches!(
@@ -361,7 +398,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What comes back on this topic marks the end of what waited in the session.
-fn marker_topic(client_id: &str) -> String {
-    format!("{}{client_id}/marker", topic::STATION_PREFIX)
+/// Where the station speaks to itself.
+fn own_topic(client_id: &str, kind: &str) -> String {
+    format!("{}{client_id}/{kind}", topic::STATION_PREFIX)
 }

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::config::{Config, MqttConfig, MqttVersion};
 
-/// Longest client id: what every broker takes of MQTT 3.1.1 is 23, most take more.
-const CLIENT_ID_BYTES_MAX: usize = 128;
+/// Longest client id; it is a level of the station's own topics.
+const CLIENT_ID_BYTES_MAX: usize = 64;
 /// Shortest and longest keep-alive.
 const KEEP_ALIVE_S: (u16, u16) = (5, 3_600);
 /// Most subscriptions: two or three of our own, and one a mapping.
@@ -146,10 +146,10 @@ fn check_qos(key: &'static str, level: u8) -> Result<(), BrokerConfigError> {
 
 fn check_names(mqtt: &MqttConfig) -> Result<(), BrokerConfigError> {
     let id = &mqtt.client_id;
-    if id.is_empty() || id.len() > CLIENT_ID_BYTES_MAX || !id.chars().all(|c| c.is_ascii_graphic())
-    {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if id.is_empty() || id.len() > CLIENT_ID_BYTES_MAX || !id.chars().all(is_good) {
         let problem = format!(
-            "is `{}`, must be 1 to {CLIENT_ID_BYTES_MAX} letters",
+            "is `{}`, must be 1 to {CLIENT_ID_BYTES_MAX} letters, digits, `-` and `_`",
             id.escape_debug()
         );
         return Err(wrong("client_id", problem));

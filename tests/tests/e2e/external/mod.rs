@@ -4,5 +4,6 @@ mod away;
 mod helper;
 mod losses;
 mod mosquitto;
+mod others;
 mod shipped;
 mod tls;

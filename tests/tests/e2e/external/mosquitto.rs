@@ -5,7 +5,7 @@ use serde_json::json;
 use super::helper::{
     KITCHEN, STATION, command_becomes, guarded, healthy, kitchen, order, presence, says, station_at,
 };
-use crate::helper::{Mosquitto, Station, eventually, never_within, run, tool};
+use crate::helper::{Mosquitto, Setup, Station, eventually, never_within, run, tool};
 
 /// Publishes as the kitchen.
 fn publish(broker: &Mosquitto, topic: &str, message: &str, more: &[&str]) {
@@ -155,4 +155,36 @@ fn the_station_does_not_hear_itself() {
     };
     let while_ = std::time::Duration::from_millis(300);
     never_within(while_, "it took its own words for a node's", bad);
+}
+
+#[test]
+fn stations_of_a_group_share_what_nodes_measure() {
+    let broker = Mosquitto::start();
+    let stations = ["first", "second"].map(|id| {
+        let station = Station::with(Setup {
+            config: format!("[mqtt]\nclient_id = \"{id}\"\nshare_group = \"stations\"\n"),
+            broker: Some(broker.url()),
+            ..Setup::default()
+        });
+        healthy(&station);
+        station
+    });
+    for seq in 1..=20 {
+        let topic = "signalbox/kitchen/telemetry";
+        publish(&broker, topic, &numbered(seq), &["-q", "1"]);
+    }
+    eventually("each is stored once", || {
+        let [first, second] = stations.each_ref().map(|s| s.values("kitchen").len());
+        (first + second == 20 && first > 0 && second > 0).then_some(())
+    });
+    // Of who is there, both hear.
+    publish(
+        &broker,
+        "signalbox/kitchen/status",
+        r#"{"online":true}"#,
+        &["-q", "1"],
+    );
+    for station in &stations {
+        presence(station, "online");
+    }
 }

@@ -9,6 +9,6 @@ pub(crate) use program::{Ended, bin, full, run, signalbox, tool};
 pub(crate) use running::Running;
 pub(crate) use script::Script;
 pub(crate) use signalbox_tests::{
-    DEADLINE, Mosquitto, Postgres, eventually, free_port, look_for, never_within,
+    DEADLINE, Mosquitto, Nats, Postgres, RabbitMq, eventually, free_port, look_for, never_within,
 };
 pub(crate) use station::{Reply, Setup, Station};
