@@ -54,6 +54,10 @@ impl Postgres {
     /// The package is missing, or the server does not start.
     #[must_use]
     pub fn with(options: &[&str]) -> Self {
+        Self::make(options, "scram-sha-256")
+    }
+
+    fn make(options: &[&str], login: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Self {
             bin: bin(),
@@ -63,7 +67,7 @@ impl Postgres {
             watcher: None,
             dir,
         };
-        server.init();
+        server.init(login);
         server.start_again();
         let role = format!("CREATE ROLE {NAME} LOGIN PASSWORD '{PASSWORD}'");
         server.sql_in("postgres", &role);
@@ -79,7 +83,9 @@ impl Postgres {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let mut server = Self::start();
+            // Of what goes away with the program nothing has to survive a power cut, and to work
+            // out logins takes longer than most tests.
+            let mut server = Self::make(&["fsync=off"], "trust");
             // A static is never dropped, but the pipe that only this process holds is closed.
             let script = "read _; kill -INT $1; while kill -0 $1 2>/dev/null; do sleep 0.1; done; \
                           rm -rf \"$2\"";
@@ -284,7 +290,7 @@ impl Postgres {
         self.dir.path().join("data")
     }
 
-    fn init(&self) {
+    fn init(&self, login: &str) {
         let password = self.dir.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         if let Some(user) = other_user() {
@@ -296,7 +302,7 @@ impl Postgres {
         // What is made here need not survive a power cut; what is written later does.
         initdb.args(["--no-sync", "--username", "postgres", "--encoding", "UTF8"]);
         initdb.args(["--locale", "C.UTF-8", "--auth-local", "trust"]);
-        initdb.args(["--auth-host", "scram-sha-256"]);
+        initdb.args(["--auth-host", login]);
         initdb
             .arg("--pwfile")
             .arg(password)

@@ -12,6 +12,8 @@ mod convert;
 mod cut;
 mod history;
 mod listing;
+mod place;
+pub mod postgres;
 mod rows;
 #[allow(dead_code)]
 mod scan;
@@ -34,6 +36,7 @@ use signalbox_protocol::api::{
     user::{Role, User},
 };
 
+pub use self::place::{Place, PlaceError};
 pub use self::rows::{
     ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX, Latest,
     Loaded, MARKS_PER_NODE_MAX, Mail, MailKind, MailState, Mark, NewMail, NodeFacts, NodeSamples,

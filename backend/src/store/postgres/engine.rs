@@ -1,0 +1,99 @@
+//! The engine's side: load everything once, commit batches.
+
+use async_trait::async_trait;
+use signalbox_protocol::api::command::Command;
+
+use super::{PostgresStore, call, insert};
+use crate::store::{
+    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Latest,
+    Loaded, NodeFacts, Result,
+    listing::{
+        ActuatorRow, LatestRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, mark_of,
+    },
+};
+
+#[async_trait]
+impl EngineStore for PostgresStore {
+    async fn load(&self) -> Result<Loaded> {
+        // With the lock, since until then a transaction whose answer was lost may be under way.
+        let _writer = self.writer().await?;
+        call(self.read_all()).await
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed> {
+        if batch.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mut writer = self.writer().await?;
+        writer
+            .work(async |session| insert::batch(session, batch).await)
+            .await
+    }
+}
+
+impl PostgresStore {
+    async fn read_all(&self) -> Result<Loaded> {
+        let marks: Vec<MarkRow> = sqlx::query_as("SELECT node, boot, seq, gaps, at_us FROM mark")
+            .fetch_all(&self.readers)
+            .await?;
+        let nodes: Vec<NodeRow> = sqlx::query_as(
+            "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
+             rssi_dbm FROM node",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let actuators: Vec<ActuatorRow> = sqlx::query_as(
+            "SELECT node, name, reported, reported_us, desired, off_us, pending_command \
+             FROM actuator",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let latest: Vec<LatestRow> = sqlx::query_as(
+            "SELECT node, metric, ts_us, value, flags::int8 FROM latest \
+             JOIN series ON series.id = series_id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(Loaded {
+            marks: marks.into_iter().map(mark_of).collect::<Result<_>>()?,
+            nodes: nodes.into_iter().map(NodeFacts::from).collect(),
+            actuators: actuators.into_iter().map(ActuatorFacts::from).collect(),
+            rules: self.docs("SELECT doc FROM rule ORDER BY id").await?,
+            incidents: self
+                .docs("SELECT doc FROM incident WHERE open ORDER BY id")
+                .await?,
+            commands: self.open_commands().await?,
+            schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
+            finished: self.finished_commands().await?,
+            latest: latest.into_iter().map(Latest::from).collect(),
+        })
+    }
+
+    async fn open_commands(&self) -> Result<Vec<CommandRow>> {
+        let rows: Vec<OpenCommandRow> = sqlx::query_as(
+            "SELECT verify_off_us, deadline_us, doc FROM command WHERE open ORDER BY id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(command_of).collect()
+    }
+
+    async fn finished_commands(&self) -> Result<Vec<Command>> {
+        let mut newest: Vec<String> =
+            sqlx::query_scalar("SELECT doc FROM command WHERE NOT open ORDER BY id DESC LIMIT $1")
+                .bind(i64::try_from(FINISHED_COMMANDS_MAX).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?;
+        newest.reverse();
+        docs_of(&newest)
+    }
+
+    /// Whole rows of a query that gives their JSON.
+    pub(super) async fn docs<T: serde::de::DeserializeOwned>(
+        &self,
+        sql: &'static str,
+    ) -> Result<Vec<T>> {
+        let docs: Vec<String> = sqlx::query_scalar(sql).fetch_all(&self.readers).await?;
+        docs_of(&docs)
+    }
+}
