@@ -13,6 +13,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::StoreUrl;
+
 /// Everything that can be configured. Every section and key may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,8 +43,11 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Folder of the database; the platform's data folder when absent.
+    /// Folder of the station, with its database unless `url` names another; the platform's data
+    /// folder when absent.
     pub data_dir: Option<PathBuf>,
+    /// Where everything is kept; a file in the folder when absent.
+    pub url: Option<StoreUrl>,
     /// Raw samples are kept this long; 0 is for ever.
     pub raw_retention_days: u32,
     /// Hourly statistics are kept this long; 0 is for ever.
@@ -60,6 +65,7 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             data_dir: None,
+            url: None,
             raw_retention_days: 400,
             rollup_retention_days: 0,
             seal_after_days: 2,

@@ -34,7 +34,7 @@ use crate::{
     live::Live,
     mqtt::{self, Broker, BrokerError},
     prune,
-    store::{SharedStore, StoreError, sqlite},
+    store::{self, Place, SharedStore, StoreError, StoreUrl},
     systemd::{self, Supervised},
 };
 
@@ -48,8 +48,16 @@ pub enum RunError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    #[error("{source}")]
+    Store {
+        /// Where it is.
+        place: Place,
+        /// What is wrong.
+        source: StoreError,
+    },
+    /// Told to stop before it had begun.
+    #[error("stopped before the database answered")]
+    Stopped,
     /// A `[[mapping]]` of the configuration.
     #[error(transparent)]
     Mapping(#[from] MappingError),
@@ -76,10 +84,16 @@ impl RunError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Listen(error) => error.hint(),
-            Self::Store(StoreError::Unusable { .. }) => {
-                "stop the other daemon, or name another folder with `--data-dir`"
-            }
-            Self::Store(_) => "is the disk full, or the data folder not writable?",
+            Self::Store { place, source } => match (place, source) {
+                (Place::Sqlite(_), StoreError::Unusable { .. }) => {
+                    "stop the other daemon, or name another folder with `--data-dir`"
+                }
+                (Place::Sqlite(_), _) => "is the disk full, or the data folder not writable?",
+                (Place::Postgres(_), _) => {
+                    "stop the other daemon, or correct `[store] url`; docs/postgresql.md tells \
+                     what the database must be like"
+                }
+            },
             Self::Mapping(_) => "correct the `[[mapping]]` in the configuration",
             Self::Mail(_) => "correct `[mail]` in the configuration",
             Self::Broker(BrokerError::External(_)) => "correct `[mqtt]` in the configuration",
@@ -87,7 +101,24 @@ impl RunError {
                 "another broker has the port: stop it, or choose one with `--mqtt-listen` \
                  (port 0 picks a free one)"
             }
-            Self::Identity(_) | Self::Ended { .. } => "the log before this line has the cause",
+            Self::Identity(_) | Self::Stopped | Self::Ended { .. } => {
+                "the log before this line has the cause"
+            }
+        }
+    }
+}
+
+/// Where the configuration wants the store.
+///
+/// # Errors
+/// No data folder is known.
+pub fn store_place(config: &Config) -> Result<Place, ListenError> {
+    match config.store.url.as_ref().map(StoreUrl::place) {
+        Some(Ok(place)) => Ok(place.clone()),
+        // A bad one was refused with the configuration.
+        Some(Err(_)) | None => {
+            let path = listeners::data_dir_path(config)?.join(DATABASE_NAME);
+            Ok(Place::Sqlite(path))
         }
     }
 }
@@ -172,10 +203,19 @@ struct Core {
 }
 
 impl Core {
-    async fn start(config: &Arc<Config>, clock: &SharedClock) -> Result<Self, RunError> {
+    async fn start(
+        config: &Arc<Config>,
+        clock: &SharedClock,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, RunError> {
         let decoder = Arc::new(Decoder::new(config)?);
-        let path = listeners::data_dir_path(config)?.join(DATABASE_NAME);
-        let store: SharedStore = Arc::new(sqlite::open(&path).await?);
+        let place = store_place(config)?;
+        let failed = |source| RunError::Store {
+            place: place.clone(),
+            source,
+        };
+        let store = store::open_when_there(&place, shutdown).await;
+        let store = store.map_err(failed)?.ok_or(RunError::Stopped)?;
         let (live, counters) = (Live::default(), Arc::new(Counters::default()));
         let (handle, inputs) = engine::channel();
         let broker = Broker::start(
@@ -208,7 +248,7 @@ impl Core {
             Ok(engine) => engine,
             Err(error) => {
                 broker.stop().await;
-                return Err(error.into());
+                return Err(failed(error));
             }
         };
         Ok(Self {
@@ -291,7 +331,7 @@ impl Station {
         let http = listeners.http.local_addr().map_err(RunError::Identity)?;
         // A mail server that cannot be used is an error now, and not when the first mail is due.
         config.mail.as_ref().map(SmtpMailer::new).transpose()?;
-        let core = Core::start(&config, &clock).await?;
+        let core = Core::start(&config, &clock, &shutdown).await?;
         let store = core.store.clone();
         let live_config = core.config.subscribe();
 

@@ -23,6 +23,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(5);
 const LOOKS_PER_COUNT: u32 = 12;
 /// A store that takes longer to tell its nodes is not waited for.
 const COUNT_S_MAX: Duration = Duration::from_secs(3);
+/// By how much a start that waits for something is given more time.
+const EXTENSION: Duration = Duration::from_secs(60);
 /// Longest line of status.
 pub const STATUS_CHARS_MAX: usize = 200;
 
@@ -52,6 +54,11 @@ pub async fn stopping() {
     tell(Word::Stopping).await;
 }
 
+/// Tells that the start takes longer, and why; again and again, at most [`EXTENSION`] apart.
+pub async fn waiting(why: &'static str) {
+    tell(Word::Waiting(why)).await;
+}
+
 /// Keeps the watchdog and the line of status fed until `shutdown`.
 pub async fn run(supervised: Supervised, shutdown: CancellationToken) {
     if !has_manager() {
@@ -76,6 +83,7 @@ enum Word {
     Stopping,
     Watchdog,
     Status(String),
+    Waiting(&'static str),
 }
 
 async fn tell(word: Word) {
@@ -84,12 +92,18 @@ async fn tell(word: Word) {
     }
     // The manager may be slow to read, and the call waits for it.
     let told = tokio::task::spawn_blocking(move || {
-        sd_notify::notify(&[match &word {
-            Word::Ready => NotifyState::Ready,
-            Word::Stopping => NotifyState::Stopping,
-            Word::Watchdog => NotifyState::Watchdog,
-            Word::Status(text) => NotifyState::Status(text),
-        }])
+        let one = |state| sd_notify::notify(&[state]);
+        match &word {
+            Word::Ready => one(NotifyState::Ready),
+            Word::Stopping => one(NotifyState::Stopping),
+            Word::Watchdog => one(NotifyState::Watchdog),
+            Word::Status(text) => one(NotifyState::Status(text)),
+            Word::Waiting(why) => {
+                let more_us = u32::try_from(EXTENSION.as_micros()).unwrap_or(u32::MAX);
+                let more = NotifyState::ExtendTimeoutUsec(more_us);
+                sd_notify::notify(&[more, NotifyState::Status(why)])
+            }
+        }
         .map_err(|error| (word, error))
     });
     match told.await.map_err(io::Error::other) {

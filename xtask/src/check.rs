@@ -15,7 +15,7 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
         "--workspace",
         "--all-targets",
         "--features",
-        "signalbox-tests/e2e",
+        system::SERVER_FEATURES,
     ];
     cmd!(shell, "cargo clippy {all...} -- -D warnings").run()?;
     let _warnings = shell.push_env("RUSTDOCFLAGS", "-D warnings");

@@ -40,6 +40,8 @@ if [ ! -e "$policy" ]; then
 fi
 "$0" "$@"
 "#;
+/// Cargo features of the tests that need these packages.
+pub(crate) const SERVER_FEATURES: &str = "signalbox-tests/e2e,signalbox-backend/servers";
 /// Pinned Python packages of the tests.
 const REQUIREMENTS: &str = "tests/requirements.txt";
 /// The Python environment, below the target folder.

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
     system::install_packages(shell)?;
     let venv = system::python_environment(shell)?;
-    let features = ["--features", "signalbox-tests/e2e"];
+    let features = ["--features", system::SERVER_FEATURES];
     // First the program, which the tests run.
     cmd!(shell, "cargo build --locked --workspace --bins").run()?;
     let program = system::target_dir(shell)?.join("debug/signalbox");

@@ -1,7 +1,7 @@
 //! What a well-formed configuration can still get wrong.
 
 use super::Config;
-use crate::{alerts::mail::SmtpMailer, ingest::Decoder, mqtt::external};
+use crate::{alerts::mail::SmtpMailer, ingest::Decoder, mqtt::external, store::StoreUrl};
 
 /// Smallest packet limit: our own protocol's largest telemetry message with its topic.
 const PACKET_BYTES_MIN: usize = 70_000;
@@ -46,6 +46,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
             let problem = format!("is `{min}`, must be less than `max`, which is `{max}`");
             return wrong(&format!("metric.{name}.min"), problem);
         }
+    }
+    if let Some(Err(error)) = config.store.url.as_ref().map(StoreUrl::place) {
+        return wrong("store.url", format!("is refused: {error}"));
     }
     if config.log.level.trim().is_empty() {
         return wrong("log.level", "is empty, `info` is the default".to_owned());

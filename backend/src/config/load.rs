@@ -321,6 +321,10 @@ mod tests {
                 &["toml:2: `store.commit_interval_ms_max`", "at most 30000"],
             ),
             ("[log]\nlevel = \"\"", &["toml:2: `log.level`"]),
+            (
+                "[store]\nurl = \"mysql://a:b@c/d\"",
+                &["toml:2: `store.url`", "`mysql://…@c/d`", "`postgres://"],
+            ),
         ] {
             let message = read(text, &[]).unwrap_err();
             for part in parts {

@@ -12,6 +12,7 @@ mod convert;
 mod cut;
 mod history;
 mod listing;
+mod open;
 mod place;
 pub mod postgres;
 mod rows;
@@ -36,11 +37,14 @@ use signalbox_protocol::api::{
     user::{Role, User},
 };
 
-pub use self::place::{Place, PlaceError};
 pub use self::rows::{
     ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX, Latest,
     Loaded, MARKS_PER_NODE_MAX, Mail, MailKind, MailState, Mark, NewMail, NodeFacts, NodeSamples,
     Retention, SampleFilter, Sealed, SessionRow,
+};
+pub use self::{
+    open::{open, open_when_there},
+    place::{Place, PlaceError, StoreUrl},
 };
 
 /// Why the store did not do it.

@@ -78,16 +78,39 @@ impl fmt::Debug for Place {
     }
 }
 
-impl Serialize for Place {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// A place as it stands in the configuration; a bad one is told by the check of the whole
+/// configuration, since TOML's own error would show the line with the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUrl(Result<Place, PlaceError>);
+
+impl StoreUrl {
+    /// The place.
+    ///
+    /// # Errors
+    /// The text was none.
+    pub const fn place(&self) -> Result<&Place, &PlaceError> {
+        self.0.as_ref()
     }
 }
 
-impl<'de> Deserialize<'de> for Place {
+impl From<Place> for StoreUrl {
+    fn from(place: Place) -> Self {
+        Self(Ok(place))
+    }
+}
+
+impl Serialize for StoreUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(place) => serializer.collect_str(place),
+            Err(error) => serializer.collect_str(&error.shown),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        Ok(Self(String::deserialize(deserializer)?.parse()))
     }
 }
 

@@ -218,7 +218,7 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do() {
     let mut same_folder = config(&dir);
     same_folder.api.socket = Some(dir.path().join("other.sock"));
     let error = start(same_folder).await.unwrap_err();
-    assert!(matches!(error, RunError::Store(_)), "{error}");
+    assert!(matches!(error, RunError::Store { .. }), "{error}");
     assert!(error.hint().contains("--data-dir"), "{}", error.hint());
 
     let same_socket = config(&dir);

@@ -12,7 +12,8 @@ use serde_json::json;
 use signalbox_backend::{
     clock::SystemClock,
     config::{self, Changes, Config, Reloader, Secret},
-    run::{Listeners, Station},
+    run::{Listeners, RunError, Station},
+    store::Place,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,10 @@ pub(crate) struct Args {
     /// Folder of the database
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE [default: a
+    /// file in the folder]. A password is better in the variable SIGNALBOX_STORE__URL
+    #[arg(long, value_name = "URL")]
+    store: Option<Place>,
     /// TCP address of the API [default: 127.0.0.1]
     #[arg(long, short)]
     address: Option<IpAddr>,
@@ -54,6 +59,7 @@ impl Args {
         let file = self.config.clone().or_else(config::default_file);
         let mut config = config::load(file.as_deref(), std::env::vars())?;
         config.store.data_dir = self.data_dir.clone().or(config.store.data_dir);
+        config.store.url = self.store.clone().map(Into::into).or(config.store.url);
         config.api.address = self.address.unwrap_or(config.api.address);
         config.api.port = self.port.unwrap_or(config.api.port);
         config.api.socket = self.socket.clone().or(config.api.socket);
@@ -68,7 +74,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let level = log::start(&config.log)?;
     let shutdown = stop_on_signals()?;
     let listeners = Listeners::bind(&config).await?;
-    let station = Station::start(config, listeners, Arc::new(SystemClock), shutdown).await?;
+    let station = Station::start(config, listeners, Arc::new(SystemClock), shutdown).await;
+    let station = match station {
+        // As it was told.
+        Err(RunError::Stopped) => return Ok(ExitCode::SUCCESS),
+        other => other?,
+    };
     if args.json {
         output::json(&json!({
             "id": station.id.to_string(),

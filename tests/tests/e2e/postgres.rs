@@ -1,6 +1,10 @@
 //! A station with its store in PostgreSQL.
 
-use crate::helper::{Postgres, eventually};
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use serde_json::json;
+
+use crate::helper::{Postgres, Script, Station, eventually, free_port, full, run, signalbox};
 
 /// What every test below relies on.
 #[test]
@@ -18,4 +22,191 @@ fn the_test_server_keeps_what_is_committed_through_kills_and_freezes() {
         (server.sql("SELECT n FROM kept") == "1").then_some(())
     });
     assert_eq!(server.sql("SHOW fsync"), "on");
+}
+
+/// A station on a server.
+fn station(server: &Postgres) -> Station {
+    Station::configured(&config(&server.url()))
+}
+
+fn config(url: &str) -> String {
+    format!("[store]\nurl = \"{url}\"\n")
+}
+
+#[test]
+fn a_station_keeps_everything_in_the_database() {
+    let server = Postgres::start();
+    let mut station = station(&server);
+    let mut node = station.node("kitchen");
+    node.tell(&json!({"do": "reading", "values": {"soil": 1, "light": 2.5}}));
+    node.expect("acked");
+    let done = station.json(&["send", "kitchen", "led", "on"]);
+    assert_eq!(done["state"], "confirmed");
+    let mut before = station.values("kitchen");
+    before.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        before,
+        [("light".to_owned(), 2.5), ("soil".to_owned(), 1.0)]
+    );
+    station.kill();
+    station.restart();
+    let mut after = station.values("kitchen");
+    after.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(after, before);
+    let commands = station.get("/api/v1/command/all");
+    assert_eq!(commands["commands"].as_array().unwrap().len(), 1);
+    assert!(!station.database().exists(), "a file was made beside it");
+    let log = station.log();
+    assert!(!log.contains("s3cret"), "{log}");
+    assert_eq!(server.sql("SELECT sum(n) FROM rollup"), "2");
+}
+
+#[test]
+fn a_station_waits_for_its_database_and_stops_while_it_waits() {
+    let mut server = Postgres::start();
+    server.stop();
+    let url = server.url();
+    let back = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(2));
+        server.start_again();
+        server
+    });
+    let station = Station::configured(&config(&url));
+    let log = station.log();
+    assert!(log.contains("the station waits for it"), "{log}");
+    let _server = back.join().unwrap();
+    drop(station);
+
+    let home = tempfile::tempdir().unwrap();
+    let nobody = format!("postgres://a:b@127.0.0.1:{}/c", free_port());
+    let mut command = signalbox(home.path());
+    command.args(["serve", "--data-dir", "data", "--store", &nobody]);
+    command.args(["--port", "0", "--mqtt-listen", "127.0.0.1:0"]);
+    command.env("SIGNALBOX_LOG__FILE", home.path().join("log"));
+    let mut waiting = crate::helper::Running::start(&mut command);
+    eventually("it waits", || {
+        let log = std::fs::read_to_string(home.path().join("log")).ok()?;
+        log.contains("the station waits for it").then_some(())
+    });
+    assert_eq!(waiting.signal("TERM"), Some(0));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_told_at_once() {
+    let server = Postgres::start();
+    server.create_database("theirs");
+    server.sql_in("theirs", "CREATE TABLE shopping (item text)");
+    let station = station(&server);
+    let right = server.url();
+    for (url, part) in [
+        (right.clone(), "is open in another daemon"),
+        (server.url_of("theirs"), "has tables of another program"),
+        (server.url_of("nowhere"), "does not let us in"),
+        (
+            right.replace("s3cret", "wr0ng"),
+            "password authentication failed",
+        ),
+        (format!("{right}?sslmode=require"), "TLS"),
+    ] {
+        let mut command = signalbox(station.home());
+        command.args(["serve", "--data-dir", "other", "--store", &url]);
+        command.args(["--port", "0", "--mqtt-listen", "127.0.0.1:0"]);
+        let refused = run(&mut command, "");
+        assert_eq!(refused.code, 1, "{url}: {}", refused.err);
+        assert!(refused.err.contains(part), "{url}: {}", refused.err);
+        assert!(refused.err.contains("hint:"), "{}", refused.err);
+        for secret in ["s3cret", "wr0ng"] {
+            assert!(!refused.err.contains(secret), "{}", refused.err);
+        }
+    }
+}
+
+/// Nodes that publish at the same time.
+const NODES: usize = 3;
+
+fn publishers(station: &Station) -> Vec<Script> {
+    (0..NODES)
+        .map(|n| {
+            let name = format!("node{n}");
+            let password = station.add_node(&name);
+            let port = station.mqtt_port();
+            let args = ["127.0.0.1", &port, &name, &password];
+            Script::start("publisher.py", &args, station.home())
+        })
+        .collect()
+}
+
+/// Lets them end, and looks whether each number is stored once.
+fn assert_all_stored_once(server: &Postgres, publishers: &mut [Script]) {
+    let mut counted = BTreeMap::new();
+    for (n, publisher) in publishers.iter_mut().enumerate() {
+        publisher.tell(&json!({"do": "stop"}));
+        let published = publisher.expect("done")["published"].as_u64().unwrap();
+        counted.insert(format!("node{n}"), published);
+    }
+    for (node, published) in &counted {
+        let stored = server.sql(&format!(
+            "SELECT count(*), count(DISTINCT value), min(value), max(value) FROM sample \
+             JOIN series ON id = series_id WHERE node = '{node}' AND metric = 'n'"
+        ));
+        assert_eq!(stored, format!("{published}|{published}|1|{published}"));
+    }
+    let total: u64 = counted.values().sum();
+    assert_eq!(server.sql("SELECT sum(n) FROM rollup"), total.to_string());
+    println!("{total} messages, all stored once");
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_database_is_killed() {
+    let mut server = Postgres::start();
+    let station = station(&server);
+    let mut publishers = publishers(&station);
+    for _ in 0..if full() { 30 } else { 4 } {
+        for publisher in &mut publishers {
+            publisher.come("acked");
+        }
+        publishers[0].expect("acked");
+        server.kill();
+        server.start_again();
+    }
+    server.restart();
+    for publisher in &mut publishers {
+        publisher.come("acked");
+        publisher.expect("acked");
+    }
+    assert_all_stored_once(&server, &mut publishers);
+}
+
+#[test]
+fn an_outage_acknowledges_nothing_and_is_got_over() {
+    let mut server = Postgres::start();
+    let station = station(&server);
+    let mut publishers = publishers(&station);
+    publishers[0].expect("acked");
+    server.stop();
+    eventually("the station tells", || {
+        let health = station.ask("GET", "/health", None);
+        (health.status == 503).then_some(())
+    });
+    for publisher in &mut publishers {
+        publisher.come("acked");
+        publisher.expect_none("acked", Duration::from_secs(1));
+    }
+    server.start_again();
+    publishers[0].expect("acked");
+    eventually("the station is well again", || {
+        let health = station.ask("GET", "/health", None);
+        (health.status == 200).then_some(())
+    });
+
+    // A network that swallows everything: who waits is told after a while, and it goes on.
+    server.freeze();
+    let asked = std::time::Instant::now();
+    let page = station.ask("GET", "/api/v1/data/all", None);
+    assert_eq!(page.status, 503, "{}", page.text);
+    assert!(asked.elapsed() < Duration::from_secs(25));
+    server.thaw();
+    publishers[0].come("acked");
+    publishers[0].expect("acked");
+    assert_all_stored_once(&server, &mut publishers);
 }

@@ -3,7 +3,7 @@
 //! and the server gives that up when the transaction of the old one has ended, one way or the
 //! other. So a commit whose answer was lost is decided before the state is loaded again.
 
-use std::sync::LazyLock;
+use std::{error::Error as _, io::ErrorKind, sync::LazyLock};
 
 use tokio::time::Instant;
 use tokio_postgres::{Client, error::SqlState};
@@ -154,7 +154,8 @@ async fn connect(address: &Address, name: &str) -> Result<Locked> {
     })
 }
 
-/// What a failed connect means: a wrong password or name does not become right by waiting.
+/// What a failed connect means: a wrong password, name or certificate does not become right by
+/// waiting.
 fn refused(address: &Address, error: &tokio_postgres::Error) -> StoreError {
     let never = [
         SqlState::INVALID_PASSWORD,
@@ -167,10 +168,21 @@ fn refused(address: &Address, error: &tokio_postgres::Error) -> StoreError {
             address,
             format_args!("does not let us in: {}", chain(error)),
         ),
+        None if is_tls_refusal(error) => unusable(address, chain(error)),
         _ => StoreError::Unavailable {
             reason: format!("`{address}`: {}", chain(error)),
         },
     }
+}
+
+/// Whether the two sides do not agree on TLS, as opposed to a connection lost meanwhile.
+fn is_tls_refusal(error: &tokio_postgres::Error) -> bool {
+    // The driver tells it by this text alone.
+    let tls = error.to_string().starts_with("error performing TLS");
+    let source = error.source().and_then(|source| source.downcast_ref());
+    // What is wrong with a certificate comes as invalid data.
+    let lost = source.is_some_and(|io: &std::io::Error| io.kind() != ErrorKind::InvalidData);
+    tls && !lost
 }
 
 async fn lock(client: &Client, address: &Address, name: &str) -> Result<()> {
