@@ -98,6 +98,12 @@ impl Address {
         }
     }
 
+    /// Name of the database.
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "host" => value.clone_into(&mut self.host),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{PostgresStore, call, partitions::Month};
 use crate::store::{
-    Result,
+    Result, Retention,
     convert::{HOUR_US, first_ulid, us},
 };
 
@@ -14,10 +14,11 @@ const PRUNE_ROWS_MAX: i64 = 20_000;
 /// How long to wait for readers of a month that is over; they are asked to wait as long.
 const DROP_WAIT_MS: u32 = 1_000;
 
+/// Of which metrics: all but those of a list, or only those of it.
 const SAMPLES: &str = "DELETE FROM sample WHERE (series_id, ts_us) IN \
     (SELECT old.series_id, old.ts_us FROM series CROSS JOIN LATERAL \
      (SELECT series_id, ts_us FROM sample WHERE sample.series_id = series.id AND ts_us < $1 \
-      ORDER BY ts_us LIMIT $2) AS old LIMIT $2) AND ts_us < $1";
+      ORDER BY ts_us LIMIT $2) AS old WHERE (metric = ANY ($3)) = $4 LIMIT $2) AND ts_us < $1";
 const ROLLUP: &str = "DELETE FROM rollup WHERE (series_id, hour) IN \
     (SELECT old.series_id, old.hour FROM series CROSS JOIN LATERAL \
      (SELECT series_id, hour FROM rollup WHERE rollup.series_id = series.id AND hour < $1 \
@@ -33,35 +34,47 @@ const HISTORY: [&str; 3] = [
 ];
 
 /// One step; true when more remains.
-pub(super) async fn step(
-    store: &PostgresStore,
-    raw_before: Option<DateTime<Utc>>,
-    rollup_before: Option<DateTime<Utc>>,
-) -> Result<bool> {
-    let mut gone = Vec::new();
-    if let Some(before) = raw_before {
-        if drop_month(store, us(before)).await? {
-            return Ok(true);
-        }
-        gone.push(delete(store, SAMPLES, us(before)).await?);
-        let first_kept = first_ulid(before);
+pub(super) async fn step(store: &PostgresStore, keep: &Retention) -> Result<bool> {
+    if let Some(before) = all_before(keep)
+        && drop_month(store, us(before)).await?
+    {
+        return Ok(true);
+    }
+    let mut more = false;
+    for (before, metrics, listed) in keep.groups() {
+        let metrics: Vec<String> = metrics.into_iter().map(str::to_owned).collect();
+        let query = sqlx::query(SAMPLES).bind(us(before)).bind(PRUNE_ROWS_MAX);
+        more |= delete(store, query.bind(metrics).bind(listed)).await?;
+    }
+    if let Some(before) = keep.raw_before {
         for sql in HISTORY {
-            gone.push(delete(store, sql, &first_kept).await?);
+            let query = sqlx::query(sql).bind(first_ulid(before));
+            more |= delete(store, query.bind(PRUNE_ROWS_MAX)).await?;
         }
     }
-    if let Some(before) = rollup_before {
-        gone.push(delete(store, ROLLUP, us(before).div_euclid(HOUR_US)).await?);
+    if let Some(before) = keep.rollup_before {
+        let query = sqlx::query(ROLLUP).bind(us(before).div_euclid(HOUR_US));
+        more |= delete(store, query.bind(PRUNE_ROWS_MAX)).await?;
     }
-    Ok(gone.contains(&PRUNE_ROWS_MAX.unsigned_abs()))
+    Ok(more)
 }
 
-async fn delete<'t, T>(store: &PostgresStore, sql: &'static str, before: T) -> Result<u64>
-where
-    T: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 't,
-{
-    let query = sqlx::query(sql).bind(before).bind(PRUNE_ROWS_MAX);
+/// Before which time samples of no metric are kept.
+fn all_before(keep: &Retention) -> Option<DateTime<Utc>> {
+    let mut all = keep.raw_before?;
+    for before in keep.metric_before.values() {
+        all = all.min((*before)?);
+    }
+    Some(all)
+}
+
+/// Whether as many went as one step may delete.
+async fn delete(
+    store: &PostgresStore,
+    query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+) -> Result<bool> {
     let done = call(async { Ok(query.execute(&store.readers).await?) }).await?;
-    Ok(done.rows_affected())
+    Ok(done.rows_affected() == PRUNE_ROWS_MAX.unsigned_abs())
 }
 
 /// Drops the oldest month if all of it is before a time; whether it did.

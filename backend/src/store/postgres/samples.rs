@@ -10,7 +10,7 @@ use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use super::{PostgresStore, call, write::text};
 use crate::store::{
-    Result, SampleFilter, SampleStore,
+    Result, Retention, SampleFilter, SampleStore, Sealed,
     scan::{self, Asked, Order, Row, Windows},
 };
 
@@ -120,11 +120,12 @@ impl SampleStore for PostgresStore {
         call(super::buckets::read(&self.readers, filter, range, buckets)).await
     }
 
-    async fn prune(
-        &self,
-        raw_before: Option<DateTime<Utc>>,
-        rollup_before: Option<DateTime<Utc>>,
-    ) -> Result<bool> {
-        super::prune::step(self, raw_before, rollup_before).await
+    async fn seal(&self, _before: DateTime<Utc>) -> Result<Sealed> {
+        // Here samples stay rows; months of them go as a whole.
+        Ok(Sealed::default())
+    }
+
+    async fn prune(&self, keep: &Retention) -> Result<bool> {
+        super::prune::step(self, keep).await
     }
 }
