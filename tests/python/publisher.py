@@ -3,7 +3,8 @@ acknowledged. It survives any number of broker restarts and sends what was not a
 in order, before anything new: so the protocol wants it. A careless one leaves that to paho, where
 new messages overtake those that were queued while the broker was away.
 
-publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N] [--samples N] [--careless]
+publisher.py HOST PORT NAME PASSWORD [--window N] [--limit N] [--samples N] [--rate N]
+             [--careless]
 
 Orders: stop (no new numbers; ends when all are acknowledged).
 Events: acked {n} now and then, done {published, acked}: `acked` is a list of [first, last].
@@ -34,6 +35,7 @@ class Publisher:
         self.answered = queue.SimpleQueue()
         self.pending = {}
         self.acked = []
+        self.began = time.monotonic()
         self.client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id=args.name, reconnect_on_failure=False
         )
@@ -86,6 +88,12 @@ class Publisher:
                 return
             self.collect(0.05)
 
+    def keep_pace(self, seq):
+        """Waits until the next number is due."""
+        due = self.began + seq / self.args.rate
+        while not self.stopping.is_set() and (wait_s := due - time.monotonic()) > 0:
+            self.collect(min(wait_s, 0.05))
+
     def body(self, seq):
         """With one sample a message, message and sample have the same number."""
         many = self.args.samples
@@ -105,6 +113,8 @@ class Publisher:
                 if len(self.pending) >= self.args.window:
                     self.collect(0.05)
                     continue
+                if self.args.rate:
+                    self.keep_pace(seq)
                 seq += 1
                 topic = f"signalbox/{self.args.name}/telemetry"
                 self.pending[self.client.publish(topic, self.body(seq), 1).mid] = seq
@@ -123,6 +133,7 @@ def main():
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=0, help="numbers a second, at most")
     parser.add_argument("--careless", action="store_true")
     publisher = Publisher(parser.parse_args())
     threading.Thread(target=publisher.serve, daemon=True).start()

@@ -27,6 +27,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "command -v openssl"),
     ("sqlite3", "command -v sqlite3"),
     ("postgresql", "ls /usr/lib/postgresql/*/bin/initdb"),
+    ("iproute2", "PATH=$PATH:/usr/sbin:/sbin command -v ip"),
+    ("nftables", "PATH=$PATH:/usr/sbin command -v nft"),
+    ("faketime", "ls /usr/lib/*/faketime/libfaketime.so.1"),
     ("python3", "command -v python3"),
     ("python3-venv", "/usr/bin/python3 -m ensurepip --version"),
 ];

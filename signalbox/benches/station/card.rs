@@ -40,7 +40,8 @@ pub(crate) async fn run() -> Result<()> {
 async fn write(daemon: &Daemon, rate: u32, seconds: u32) -> Result<f64> {
     let password = daemon.login("attic")?;
     let (client, mut events) = daemon.connect("attic", &password).await?;
-    let (send, mut acknowledged) = mpsc::channel(64);
+    let n = rate * seconds;
+    let (send, mut acknowledged) = mpsc::channel(n as usize);
     let connection = tokio::spawn(async move {
         while let Ok(event) = events.poll().await {
             if matches!(event, Event::Incoming(Incoming::PubAck(_))) && send.send(()).await.is_err()
@@ -52,7 +53,6 @@ async fn write(daemon: &Daemon, rate: u32, seconds: u32) -> Result<f64> {
     let before = daemon.used()?.written;
     let mut tick = interval(Duration::from_secs(1) / rate);
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let n = rate * seconds;
     for seq in 1..=n {
         tick.tick().await;
         // A room's temperature moves slowly.

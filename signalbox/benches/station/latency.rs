@@ -5,14 +5,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, QoS};
+use signalbox_tests::{Mosquitto, Postgres};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::daemon::{Daemon, publish, quantile, telemetry};
+use crate::daemon::{Daemon, Setup, publish, quantile, telemetry};
 
+/// Messages a second, all connections together.
+const RATES: [u32; 2] = [PROBES_PER_S, 2_000];
+/// About what the probe alone publishes.
+const PROBES_PER_S: u32 = 10;
 const FIRINGS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_secs(10);
@@ -21,23 +26,50 @@ const LOADERS: u32 = 4;
 
 pub(crate) async fn run() -> Result<()> {
     println!("messages/s   p50         p99        (reading published → command arrived)");
-    for rate in [10, 2_000] {
+    for rate in RATES {
         let folder = tempfile::tempdir()?;
         let daemon = Daemon::start(folder.path())?;
-        let load = if rate > 10 {
-            load(&daemon, rate).await?
-        } else {
-            Vec::new()
-        };
-        let mut times = fire(&daemon).await?;
-        load.iter().for_each(JoinHandle::abort);
-        times.sort();
-        println!(
-            "{rate:>10}   {:<10?}  {:<10?}",
-            quantile(&times, 0.5),
-            quantile(&times, 0.99)
-        );
+        measure(&daemon, rate).await?;
     }
+    Ok(())
+}
+
+/// The same with a broker and a database of one's own.
+pub(crate) async fn run_external() -> Result<()> {
+    let postgres = Postgres::start();
+    for store in ["SQLite", "PostgreSQL"] {
+        println!("messages/s   p50         p99        (the same, through Mosquitto, {store})");
+        for rate in RATES {
+            let broker = Mosquitto::start();
+            let folder = tempfile::tempdir()?;
+            let url = (store == "PostgreSQL").then(|| postgres.url_of(&postgres.new_database()));
+            let setup = Setup {
+                store: url.as_deref(),
+                broker: Some(broker.port()),
+                ..Setup::default()
+            };
+            let daemon = Daemon::with(folder.path(), &setup)?;
+            daemon.is_well().await?;
+            measure(&daemon, rate).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(daemon: &Daemon, rate: u32) -> Result<()> {
+    let load = if rate > PROBES_PER_S {
+        load(daemon, rate).await?
+    } else {
+        Vec::new()
+    };
+    let mut times = fire(daemon).await?;
+    load.iter().for_each(JoinHandle::abort);
+    times.sort();
+    println!(
+        "{rate:>10}   {:<10?}  {:<10?}",
+        quantile(&times, 0.5),
+        quantile(&times, 0.99)
+    );
     Ok(())
 }
 

@@ -1,17 +1,24 @@
 //! The whole station as its users run it: the built program as a process of its own, real
 //! connections, a real disk. `cargo bench -p signalbox --bench station [PART]`, where PART is
-//! `start`, `rate`, `latency` or `screen`.
+//! `start`, `rate`, `latency`, `screen`, `card`, or, with Mosquitto and PostgreSQL from their
+//! packages, `ingest` or `external` (latency).
 
+mod card;
 mod daemon;
+mod ingest;
 mod latency;
 mod rate;
 mod screen;
 mod start;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if let Some(port) = std::env::var_os(ingest::CONSUMER_PORT) {
+        let port = port.into_string().ok().context("not a port")?;
+        return ingest::consume(port.parse()?).await;
+    }
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| !arg.starts_with('-'))
@@ -28,6 +35,15 @@ async fn main() -> Result<()> {
     }
     if is_wanted("screen") {
         screen::run().await?;
+    }
+    if is_wanted("card") {
+        card::run().await?;
+    }
+    if is_wanted("ingest") {
+        ingest::run().await?;
+    }
+    if is_wanted("external") {
+        latency::run_external().await?;
     }
     Ok(())
 }

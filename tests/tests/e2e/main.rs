@@ -15,6 +15,7 @@ mod commands;
 mod deploy;
 mod durability;
 mod external;
+mod faults;
 mod helper;
 mod mail;
 mod postgres;

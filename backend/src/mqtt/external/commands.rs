@@ -227,7 +227,6 @@ impl Session {
             Incoming::Welcome(_)
             | Incoming::Refused(_)
             | Incoming::PubRel(_)
-            | Incoming::Oversize(..)
             | Incoming::PingResp
             | Incoming::Other => {}
         }

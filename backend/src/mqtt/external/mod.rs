@@ -8,7 +8,6 @@ mod connection;
 mod fault;
 mod ingest;
 mod limits;
-mod oversize;
 mod report;
 mod retry;
 mod settings;
