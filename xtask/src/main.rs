@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask test`, `check`, `bench`.
+//! The project's own commands: `cargo xtask test`, `check`, `bench`, `firmware`.
 
 mod bench;
 mod check;
+mod firmware;
 mod system;
 mod test;
 
@@ -25,6 +26,8 @@ enum Verb {
     Check,
     /// Run the measurements of docs/performance.md
     Bench(bench::Args),
+    /// The node for the ESP8266's processor: build it, run it in QEMU
+    Firmware(firmware::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,5 +48,6 @@ fn run() -> anyhow::Result<()> {
         Verb::Test(args) => test::run(&shell, &args),
         Verb::Check => check::run(&shell),
         Verb::Bench(args) => bench::run(&shell, &args),
+        Verb::Firmware(args) => firmware::run(&shell, &args),
     }
 }

@@ -5,6 +5,8 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use xshell::{Shell, cmd};
 
+use crate::firmware;
+
 /// Debian packages, each with a command that works once it is there.
 const PACKAGES: &[(&str, &str)] = &[
     (
@@ -86,8 +88,9 @@ pub(crate) fn install_packages(shell: &Shell) -> Result<()> {
 }
 
 fn missing(shell: &Shell) -> Vec<&'static str> {
-    let packages = PACKAGES.iter().filter(|(_, proof)| !works(shell, proof));
-    packages.map(|(package, _)| *package).collect()
+    let packages = PACKAGES.iter().copied().chain(firmware::packages());
+    let missing = packages.filter(|(_, proof)| !works(shell, proof));
+    missing.map(|(package, _)| package).collect()
 }
 
 fn works(shell: &Shell, command: &str) -> bool {

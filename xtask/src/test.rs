@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
-use crate::system;
+use crate::{firmware, system};
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,7 @@ pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
     let program = system::target_dir(shell)?.join("debug/signalbox");
     let _program = shell.push_env("SIGNALBOX_BIN", program);
     let _venv = shell.push_env("SIGNALBOX_VENV", venv);
+    let _firmware = shell.push_env("SIGNALBOX_FIRMWARE", firmware::image(shell)?);
     let _full = args
         .full
         .then(|| shell.push_env("SIGNALBOX_TEST_FULL", "1"));

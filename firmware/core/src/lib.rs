@@ -9,23 +9,39 @@
 //! | [`Node::tick`] at [`Node::next_wake_ms`] | switches off what is due |
 //! | [`Node::next_publish`], [`Node::acknowledged`] | messages, each until its PUBACK |
 //!
-//! The files follow the data: `report` decides what of a reading is worth sending, `outbox` keeps
-//! it and numbers messages, `switches` executes commands and off-timers, `backoff` paces
-//! connecting, `node` joins them. All times are milliseconds of a clock that never goes back,
+//! The files follow the data: `report` decides what of a reading is worth sending, `ring` keeps it
+//! in few bytes, `outbox` numbers messages, `switches` executes commands and off-timers, `backoff`
+//! paces connecting, `node` joins them. All times are milliseconds of a clock that never goes back,
 //! beginning anywhere.
+//!
+//! Around it, still without a board: [`App`] runs a node between the parts of a [`board`], over
+//! `mqtt`; [`drivers`] read sensors; [`kept`] and [`flash`] are what outlives a reset and a power
+//! cut. `firmware/lx106` has a board.
 
 #![no_std]
 
+mod app;
 mod backoff;
+pub mod board;
+pub mod drivers;
+pub mod flash;
+pub mod kept;
+mod mqtt;
 mod node;
 mod outbox;
 mod report;
+mod ring;
 mod switches;
 #[cfg(test)]
 mod tests;
 
+pub use app::{
+    App, Buffers, CONNECT_MS_MAX, Login, PASSWORD_BYTES_MAX, RECEIVE_BYTES_MIN, WRITE_MS_MAX,
+};
 pub use backoff::{PAUSE_MS_MAX, PAUSE_MS_MIN};
+pub use mqtt::{IN_FLIGHT_MAX, Lost};
 pub use node::{BUFFER_BYTES_MIN, Kind, Node, NodeOptions, Publish, STATUS_INTERVAL_MS, offline};
 pub use outbox::MESSAGE_SAMPLES_MAX;
 pub use report::{METRICS_MAX, MetricOptions};
-pub use switches::{ACKS_MAX, RECENT_IDS_MAX, Saved};
+pub use ring::READING_BYTES_MAX;
+pub use switches::{ACKS_MAX, ActuatorOptions, RECENT_IDS_MAX, Saved};

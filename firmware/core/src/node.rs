@@ -3,7 +3,7 @@
 use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
-    payload::{DecodeError, Encoding, Name, command::Command, status::Status},
+    payload::{DecodeError, Encoding, Id, Name, command::Command, status::Status},
     topic::{self, TopicName},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
-    switches::{Refusal, Saved, Switches},
+    switches::{ActuatorOptions, Refusal, Saved, Switches},
 };
 
 /// The status goes out at least this often.
@@ -31,7 +31,7 @@ pub struct NodeOptions {
     /// What it measures, by position.
     pub metrics: Vec<MetricOptions, METRICS_MAX>,
     /// What it switches, by position.
-    pub actuators: Vec<Name, ACTUATORS_MAX>,
+    pub actuators: Vec<ActuatorOptions, ACTUATORS_MAX>,
     /// Time between two readings.
     pub interval_ms: u64,
     /// A value is reported at least this often.
@@ -71,33 +71,41 @@ enum StatusState {
     Sent,
 }
 
-/// A node; `READINGS` fit into its memory while it is offline.
+/// A node; it keeps readings in its memory `M` (an array, a box, a borrowed slice) while it is
+/// offline, about 10 bytes for each.
 #[derive(Debug)]
-pub struct Node<const READINGS: usize> {
+pub struct Node<M> {
     options: NodeOptions,
     boot: u32,
     started_ms: u64,
     connected: bool,
     next_sample_ms: u64,
+    /// A sensor has not answered and is asked again; not before.
+    again_ms: u64,
     status: StatusState,
     status_at_ms: u64,
     /// Whether this connection has carried a status yet; it comes before everything else.
     introduced: bool,
     rssi_dbm: Option<i16>,
     reporter: Reporter,
-    outbox: Outbox<READINGS>,
+    outbox: Outbox<M>,
     switches: Switches,
     backoff: Backoff,
     bad_commands: u32,
 }
 
-impl<const READINGS: usize> Node<READINGS> {
-    /// A node that has just started. `boot` differs from every earlier start's. `saved` is what
-    /// [`Node::saved`] gave before a reset; after a power cut there is none, and all is off.
+impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
+    /// A node that has just started. `memory` is for readings. `boot` differs from every earlier start's. `saved` is what
+    /// [`Node::saved`] gave before a reset; after a power cut there is none, and each actuator is
+    /// what it is to be then.
     /// `seed` spreads its attempts to connect.
+    ///
+    /// # Panics
+    /// The memory has less than [`crate::READING_BYTES_MAX`] bytes.
     #[must_use]
     pub fn new(
         options: NodeOptions,
+        memory: M,
         boot: u32,
         saved: Option<&Saved>,
         seed: u32,
@@ -108,12 +116,13 @@ impl<const READINGS: usize> Node<READINGS> {
             started_ms: now_ms,
             connected: false,
             next_sample_ms: now_ms,
+            again_ms: now_ms,
             status: StatusState::Due,
             status_at_ms: now_ms,
             introduced: false,
             rssi_dbm: None,
             reporter: Reporter::new(&options.metrics, options.heartbeat_ms),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(memory),
             switches: Switches::new(&options.actuators, saved, now_ms),
             backoff: Backoff::new(seed, now_ms),
             bad_commands: 0,
@@ -124,13 +133,22 @@ impl<const READINGS: usize> Node<READINGS> {
     /// Whether it is time for a reading.
     #[must_use]
     pub fn sample_due(&self, now_ms: u64) -> bool {
-        self.next_sample_ms <= now_ms
+        self.sample_ms() <= now_ms
+    }
+
+    fn sample_ms(&self) -> u64 {
+        self.next_sample_ms.max(self.again_ms)
+    }
+
+    /// The reading that is due has to wait until then.
+    pub fn sample_again(&mut self, at_ms: u64) {
+        self.again_ms = at_ms;
     }
 
     /// Takes a reading, by position of the metric; what could not be measured is `None`.
     pub fn reading(&mut self, values: &[Option<f32>], now_ms: u64) {
         if let Some(worth) = self.reporter.worth(values, now_ms) {
-            self.outbox.push(now_ms, worth);
+            self.outbox.push(now_ms, &worth);
         }
         // Kept in step with the start; a long pause is not made up for.
         let missed = now_ms.saturating_sub(self.next_sample_ms) / self.options.interval_ms.max(1);
@@ -138,13 +156,15 @@ impl<const READINGS: usize> Node<READINGS> {
     }
 
     /// Takes a command's payload. What cannot be read is counted, and refused when at least its
-    /// id can be read.
-    pub fn command(&mut self, payload: &[u8], now_ms: u64) {
+    /// id can be read. When the command was executed, its id, to be remembered before the next
+    /// message goes out.
+    pub fn command(&mut self, payload: &[u8], now_ms: u64) -> Option<Id> {
         match Command::decode(payload) {
             Ok(command) => {
                 if self.switches.execute(&command, now_ms) {
                     // The ack tells the station; the status tells who comes later.
                     self.need_status();
+                    return self.switches.last_executed().cloned();
                 }
             }
             Err(error) => {
@@ -154,11 +174,17 @@ impl<const READINGS: usize> Node<READINGS> {
                 }
             }
         }
+        None
     }
 
     /// Takes note of a command that the broker had retained. The station retains none: it is old
     /// or from somebody else, and is counted and not executed.
     pub fn retained_command(&mut self) {
+        self.bad_commands = self.bad_commands.saturating_add(1);
+    }
+
+    /// Takes note of a command that was too long to be read.
+    pub fn unreadable_command(&mut self) {
         self.bad_commands = self.bad_commands.saturating_add(1);
     }
 
@@ -221,7 +247,7 @@ impl<const READINGS: usize> Node<READINGS> {
         [status_ms, self.switches.next_off_ms()]
             .into_iter()
             .flatten()
-            .fold(self.next_sample_ms, u64::min)
+            .fold(self.sample_ms(), u64::min)
     }
 
     /// Whether [`Node::next_publish`] has something.
@@ -299,6 +325,12 @@ impl<const READINGS: usize> Node<READINGS> {
             Kind::Ack => self.switches.ack_acknowledged(),
             Kind::Telemetry => self.outbox.acknowledged(),
         }
+    }
+
+    /// How many actuators it has.
+    #[must_use]
+    pub fn actuators(&self) -> usize {
+        self.options.actuators.len()
     }
 
     /// Whether the actuator at this position is on.

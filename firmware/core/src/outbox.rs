@@ -7,25 +7,22 @@
 //! has other readings than before, save for those that gave way: what the station may have stored
 //! under one number must not come again under the next.
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use signalbox_protocol::payload::{
     BufferTooSmall, Encoding,
     telemetry::{SampleRef, SampleTime, TelemetryRef},
 };
 
-use crate::report::{METRICS_MAX, MetricOptions, Values};
+use crate::{
+    report::{METRICS_MAX, MetricOptions, Values},
+    ring::Ring,
+};
 
-/// Readings of one message.
-pub const MESSAGE_SAMPLES_MAX: usize = 32;
+/// Readings of one message; more would take more stack than they save on the way.
+pub const MESSAGE_SAMPLES_MAX: usize = 16;
 /// Bytes that a sample may grow by while it waits to go out again: an age of 1 digit becomes one
 /// of 13, which is 300 years. In Protocol Buffers it grows by less.
 const GROWTH_BYTES: usize = 12;
-
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    at_ms: u64,
-    values: Values,
-}
 
 /// The readings at the front that have a number.
 #[derive(Debug, Clone, Copy)]
@@ -38,18 +35,18 @@ struct Numbered {
 }
 
 #[derive(Debug)]
-pub(crate) struct Outbox<const READINGS: usize> {
-    readings: Deque<Reading, READINGS>,
+pub(crate) struct Outbox<M> {
+    readings: Ring<M>,
     numbered: Option<Numbered>,
     last_seq: u32,
     /// Readings that gave way to newer ones.
     pub(crate) dropped: u32,
 }
 
-impl<const READINGS: usize> Outbox<READINGS> {
-    pub(crate) const fn new() -> Self {
+impl<M: AsRef<[u8]> + AsMut<[u8]>> Outbox<M> {
+    pub(crate) fn new(memory: M) -> Self {
         Self {
-            readings: Deque::new(),
+            readings: Ring::new(memory),
             numbered: None,
             last_seq: 0,
             dropped: 0,
@@ -60,14 +57,12 @@ impl<const READINGS: usize> Outbox<READINGS> {
         self.readings.len()
     }
 
-    pub(crate) fn push(&mut self, at_ms: u64, values: Values) {
-        if self.readings.is_full() {
+    pub(crate) fn push(&mut self, at_ms: u64, values: &Values) {
+        while !self.readings.push_back(at_ms, values) {
             self.readings.pop_front();
             self.dropped = self.dropped.saturating_add(1);
             self.forget_one_numbered();
         }
-        // Room was made above; without any room at all there is nothing to keep.
-        let _ = self.readings.push_back(Reading { at_ms, values });
     }
 
     fn forget_one_numbered(&mut self) {
@@ -142,13 +137,13 @@ impl<const READINGS: usize> Outbox<READINGS> {
     ) -> Result<usize, BufferTooSmall> {
         type Measured<'a> = Vec<(&'a str, f32), METRICS_MAX>;
         let mut values: Vec<(u64, Measured<'_>), MESSAGE_SAMPLES_MAX> = Vec::new();
-        for reading in self.readings.iter().take(readings) {
-            let named = metrics.iter().zip(reading.values);
+        for (at_ms, measured) in self.readings.iter().take(readings) {
+            let named = metrics.iter().zip(measured);
             let measured = named
                 .filter(|(_, value)| !value.is_nan())
                 .map(|(metric, value)| (metric.name.as_str(), value))
                 .collect();
-            let age_ms = now_ms.saturating_sub(reading.at_ms);
+            let age_ms = now_ms.saturating_sub(at_ms);
             values
                 .push((age_ms, measured))
                 .map_err(|_| BufferTooSmall)?;

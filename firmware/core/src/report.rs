@@ -17,7 +17,7 @@ pub struct MetricOptions {
 }
 
 /// Values measured at one time, by position of the metric; [`NOT_REPORTED`] was not measured or is
-/// not worth reporting. Without `Option`, of which memory would take 72 bytes a reading, not 40.
+/// not worth reporting. Without `Option`, of which it would take 64 bytes, not 32.
 pub(crate) type Values = [f32; METRICS_MAX];
 /// Never measured: no sensor gives it, and [`Reporter::worth`] lets none through.
 pub(crate) const NOT_REPORTED: f32 = f32::NAN;

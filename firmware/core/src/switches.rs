@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 
 use heapless::{Deque, String, Vec};
+use serde::{Deserialize, Serialize};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, REASON_BYTES_MAX},
     payload::{
@@ -18,15 +19,35 @@ pub const RECENT_IDS_MAX: usize = 16;
 /// status).
 pub const ACKS_MAX: usize = 16;
 
-/// What a node knows after a restart that keeps some memory (a reset, not a power cut). At most
-/// 456 bytes of content, so that it fits the 512 bytes of an ESP8266 that outlive a reset.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a node knows after a restart: all of it after a reset (see [`crate::kept`]), after a power
+/// cut only the ids (see [`crate::flash`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     /// By position of the actuator, whether it is on, and milliseconds left of its off-timer.
     pub actuators: Vec<(bool, Option<u32>), ACTUATORS_MAX>,
     /// Commands that were executed, oldest first: the station repeats one whose answer it did not
     /// get, also to a node that has started anew.
     pub recent: Vec<Id, RECENT_IDS_MAX>,
+}
+
+/// An actuator of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActuatorOptions {
+    /// Its name.
+    pub name: Name,
+    /// What it is after a power cut.
+    pub boot_on: bool,
+}
+
+impl ActuatorOptions {
+    /// One that is off after a power cut, as a pump should be.
+    #[must_use]
+    pub const fn new(name: Name) -> Self {
+        Self {
+            name,
+            boot_on: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -77,15 +98,15 @@ pub(crate) struct Switches {
 }
 
 impl Switches {
-    pub(crate) fn new(names: &[Name], saved: Option<&Saved>, now_ms: u64) -> Self {
-        let switches = names.iter().take(ACTUATORS_MAX).enumerate();
-        let switches = switches.map(|(at, name)| {
+    pub(crate) fn new(options: &[ActuatorOptions], saved: Option<&Saved>, now_ms: u64) -> Self {
+        let switches = options.iter().take(ACTUATORS_MAX).enumerate();
+        let switches = switches.map(|(at, actuator)| {
             let (on, off_in_ms) = saved
                 .and_then(|saved| saved.actuators.get(at))
                 .copied()
-                .unwrap_or_default();
+                .unwrap_or((actuator.boot_on, None));
             Switch {
-                name: name.clone(),
+                name: actuator.name.clone(),
                 on,
                 off_at_ms: off_in_ms.map(|rest| now_ms + u64::from(rest)),
             }
@@ -108,6 +129,11 @@ impl Switches {
             actuators: self.switches.iter().map(one).collect(),
             recent: self.recent.iter().cloned().collect(),
         }
+    }
+
+    /// The command that was executed last.
+    pub(crate) fn last_executed(&self) -> Option<&Id> {
+        self.recent.back()
     }
 
     pub(crate) fn is_on(&self, at: usize) -> bool {

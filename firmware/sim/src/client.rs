@@ -7,7 +7,7 @@ use std::{
 };
 
 use rumqttc::{ConnectionError, Event, Incoming, Outgoing, QoS};
-use signalbox_node::{Node, NodeOptions, Saved};
+use signalbox_node::{ActuatorOptions, Node, NodeOptions, Saved};
 use signalbox_protocol::{limits::MESSAGE_BYTES_MAX, payload::Name, topic};
 use tokio::{
     sync::mpsc,
@@ -21,8 +21,8 @@ use crate::{
     world::{Switched, World},
 };
 
-/// Readings that a simulated node keeps while it is offline.
-const READINGS: usize = 256;
+/// What a simulated node keeps of its readings while it is offline: some 250.
+const BUFFER_BYTES: usize = 2_560;
 
 /// What may happen to a node.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ struct Simulated {
     name: Name,
     options: Options,
     counters: Arc<Counters>,
-    node: Node<READINGS>,
+    node: Node<Box<[u8]>>,
     sensors: Sensors,
     world: World,
     begin: Instant,
@@ -107,9 +107,10 @@ fn begin_node(
     name: &Name,
     saved: Option<&Saved>,
     now_ms: u64,
-) -> Node<READINGS> {
+) -> Node<Box<[u8]>> {
     let whole_ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let named = |text: &String| Name::try_from(text.as_str()).unwrap_or_default();
+    let named =
+        |text: &String| ActuatorOptions::new(Name::try_from(text.as_str()).unwrap_or_default());
     let node = NodeOptions {
         name: name.clone(),
         firmware: concat!("sim-", env!("CARGO_PKG_VERSION"))
@@ -123,7 +124,8 @@ fn begin_node(
     };
     #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
     let seed = rand::random::<u32>() ^ setup.seed as u32;
-    Node::new(node, rand::random(), saved, seed, now_ms)
+    let memory = vec![0; BUFFER_BYTES].into_boxed_slice();
+    Node::new(node, memory, rand::random(), saved, seed, now_ms)
 }
 
 impl Simulated {

@@ -1,6 +1,7 @@
 //! The built program from outside: real MQTT clients as nodes, a real mail server, curl on the
 //! API. Every test has a daemon, folders and ports of its own. `SIGNALBOX_BIN` names the program
-//! under test, `SIGNALBOX_VENV` the Python environment; `cargo xtask test` sets both.
+//! under test, `SIGNALBOX_VENV` the Python environment, `SIGNALBOX_FIRMWARE` the node's image for QEMU;
+//! `cargo xtask test` sets them.
 #![cfg(feature = "e2e")]
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ mod deploy;
 mod durability;
 mod external;
 mod faults;
+mod firmware;
 mod helper;
 mod mail;
 mod postgres;

@@ -172,13 +172,13 @@ fn a_reset_keeps_actuators_and_timers_and_a_power_cut_does_not() {
     before.command(&order(1, "led", Action::On, Some(5_000)), 1_000);
     before.command(&order(2, "pump", Action::On, None), 1_000);
     let saved = before.saved(2_000);
-    let mut after: Node<READINGS> = Node::new(options(), 8, Some(&saved), 1, 50_000);
+    let mut after: Node<[u8; BYTES]> = Node::new(options(), [0; _], 8, Some(&saved), 1, 50_000);
     assert!(after.is_on(0) && after.is_on(1));
     after.tick(53_999);
     assert!(after.is_on(0));
     after.tick(54_000);
     assert!(!after.is_on(0) && after.is_on(1));
-    let cut: Node<READINGS> = Node::new(options(), 9, None, 1, 50_000);
+    let cut: Node<[u8; BYTES]> = Node::new(options(), [0; _], 9, None, 1, 50_000);
     assert!(!cut.is_on(0) && !cut.is_on(1));
     // What was executed before the reset is not executed again.
     after.command(&order(1, "led", Action::On, None), 60_000);

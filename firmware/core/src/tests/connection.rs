@@ -34,7 +34,7 @@ fn the_largest_status_fits_the_smallest_buffer() {
     let options = NodeOptions {
         name: long(0),
         firmware: heapless::String::try_from("f".repeat(32).as_str()).unwrap(),
-        actuators: (0..8).map(long).collect(),
+        actuators: (0..8).map(|at| ActuatorOptions::new(long(at))).collect(),
         metrics: (0..METRICS_MAX)
             .map(|n| MetricOptions {
                 name: long(n),
@@ -43,7 +43,7 @@ fn the_largest_status_fits_the_smallest_buffer() {
             .collect(),
         ..options()
     };
-    let mut node: Node<4> = Node::new(options, u32::MAX, None, 1, 0);
+    let mut node: Node<[u8; 64]> = Node::new(options, [0; _], u32::MAX, None, 1, 0);
     node.set_rssi_dbm(i16::MIN);
     node.reading(&[Some(f32::MIN); METRICS_MAX], 0);
     node.connected();
@@ -102,7 +102,7 @@ fn pauses_double_are_spread_and_end() {
     assert!(node.connect_due(now_ms + PAUSE_MS_MIN));
     // Two nodes do not come back in the same moment.
     let at = |seed| {
-        let mut node: Node<READINGS> = Node::new(options(), 1, None, seed, 0);
+        let mut node: Node<[u8; BYTES]> = Node::new(options(), [0; _], 1, None, seed, 0);
         for _ in 0..6 {
             node.disconnected(0);
         }

@@ -2,10 +2,15 @@
 
 extern crate std;
 
+mod app;
 mod commands;
 mod connection;
+mod drivers;
+mod memory;
 mod network;
+mod packets;
 mod readings;
+mod ring;
 mod session;
 
 use std::{
@@ -23,11 +28,13 @@ use signalbox_protocol::payload::{
 };
 
 use crate::{
-    ACKS_MAX, BUFFER_BYTES_MIN, Kind, MESSAGE_SAMPLES_MAX, METRICS_MAX, MetricOptions, Node,
-    NodeOptions, PAUSE_MS_MAX, PAUSE_MS_MIN, RECENT_IDS_MAX, STATUS_INTERVAL_MS,
+    ACKS_MAX, ActuatorOptions, BUFFER_BYTES_MIN, Kind, MESSAGE_SAMPLES_MAX, METRICS_MAX,
+    MetricOptions, Node, NodeOptions, PAUSE_MS_MAX, PAUSE_MS_MIN, READING_BYTES_MAX,
+    RECENT_IDS_MAX, STATUS_INTERVAL_MS,
 };
 
-const READINGS: usize = 50;
+/// Some forty readings of one value.
+const BYTES: usize = 200;
 const BOOT: u32 = 7;
 
 fn name(text: &str) -> Name {
@@ -45,15 +52,18 @@ fn options() -> NodeOptions {
         metrics: [metric("temperature", 0.5), metric("soil", 4.0)]
             .into_iter()
             .collect(),
-        actuators: [name("led"), name("pump")].into_iter().collect(),
+        actuators: ["led", "pump"]
+            .map(|text| ActuatorOptions::new(name(text)))
+            .into_iter()
+            .collect(),
         interval_ms: 1_000,
         heartbeat_ms: 60_000,
         encoding: Encoding::Json,
     }
 }
 
-fn node() -> Node<READINGS> {
-    Node::new(options(), BOOT, None, 1, 0)
+fn node() -> Node<[u8; BYTES]> {
+    Node::new(options(), [0; _], BOOT, None, 1, 0)
 }
 
 fn id(n: usize) -> Id {
@@ -73,7 +83,7 @@ fn order(n: usize, actuator: &str, action: Action, for_ms: Option<u32>) -> Vec<u
 }
 
 /// What is next to publish, as kind, topic, payload.
-fn next<const N: usize>(node: &mut Node<N>, now_ms: u64) -> Option<(Kind, String, Vec<u8>)> {
+fn next<const N: usize>(node: &mut Node<[u8; N]>, now_ms: u64) -> Option<(Kind, String, Vec<u8>)> {
     let mut buffer = [0; 8_192];
     let publish = node.next_publish(&mut buffer, now_ms)?;
     assert_eq!(publish.retain, publish.kind == Kind::Status);
@@ -85,7 +95,7 @@ fn next<const N: usize>(node: &mut Node<N>, now_ms: u64) -> Option<(Kind, String
 }
 
 /// Connects and lets the first status through.
-fn connect(node: &mut Node<READINGS>, now_ms: u64) -> Status {
+fn connect(node: &mut Node<[u8; BYTES]>, now_ms: u64) -> Status {
     assert!(node.connect_due(now_ms));
     node.connected();
     let (kind, topic, payload) = next(node, now_ms).unwrap();
@@ -97,7 +107,7 @@ fn connect(node: &mut Node<READINGS>, now_ms: u64) -> Status {
     Status::decode(&payload).unwrap()
 }
 
-fn next_ack(node: &mut Node<READINGS>, now_ms: u64) -> Ack {
+fn next_ack(node: &mut Node<[u8; BYTES]>, now_ms: u64) -> Ack {
     let (kind, topic, payload) = next(node, now_ms).unwrap();
     assert_eq!((kind, topic.as_str()), (Kind::Ack, "signalbox/kitchen/ack"));
     Ack::decode(&payload).unwrap()

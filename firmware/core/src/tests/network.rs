@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Few, so that readings give way all the time, also those under way.
-const FEW: usize = 6;
+/// Room for some ten readings, so that they give way all the time, also those under way.
+const FEW: usize = READING_BYTES_MAX;
 const NAMES: [&str; 2] = ["led", "pump"];
 
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
 type Message = (Kind, Vec<u8>, u64);
 
 struct World {
-    node: Node<FEW>,
+    node: Node<[u8; FEW]>,
     boot: u32,
     now_ms: u64,
     connected: bool,
@@ -77,7 +77,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            node: Node::new(options(), BOOT, None, 1, 0),
+            node: Node::new(options(), [0; _], BOOT, None, 1, 0),
             boot: BOOT,
             now_ms: 0,
             connected: false,
@@ -146,7 +146,7 @@ impl World {
         self.answers = 0;
         self.boot += 1;
         let saved = self.node.saved(self.now_ms);
-        self.node = Node::new(options(), self.boot, Some(&saved), 1, self.now_ms);
+        self.node = Node::new(options(), [0; FEW], self.boot, Some(&saved), 1, self.now_ms);
     }
 
     fn publish(&mut self) -> bool {

@@ -71,34 +71,35 @@ fn a_broken_connection_sends_the_same_under_the_same_number() {
 #[test]
 fn a_full_memory_keeps_the_newest_and_counts_the_rest() {
     let mut node = node();
-    let more = 10;
-    for n in 0..READINGS + more {
+    // Of five bytes each: 1 s since the one before, which metric, a number up to 4,096.
+    let (fit, more) = (BYTES / 5, 10);
+    for n in 0..fit + more {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        node.reading(&[Some(n as f32)], n as u64 * 1_000);
+        node.reading(&[Some(100.0 + n as f32)], n as u64 * 1_000);
     }
-    assert_eq!(node.waiting(), READINGS);
+    assert_eq!(node.waiting(), fit);
     assert_eq!(node.dropped() as usize, more);
-    connect(&mut node, 100_000);
-    let (_, _, payload) = next(&mut node, 100_000).unwrap();
+    connect(&mut node, 50_000);
+    let (_, _, payload) = next(&mut node, 50_000).unwrap();
     let (_, seq, samples) = telemetry(&payload);
     assert_eq!((seq, samples.len()), (1, MESSAGE_SAMPLES_MAX));
-    assert_eq!(samples[0], (90_000, 10.0));
+    assert_eq!(samples[0], (40_000, 110.0));
     // Those under way may give way too; their number is then not used for others.
     for n in 0..MESSAGE_SAMPLES_MAX {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        node.reading(&[Some(1_000.0 + n as f32)], 100_000 + n as u64 * 1_000);
+        node.reading(&[Some(1_000.0 + n as f32)], 50_000 + n as u64 * 1_000);
     }
     node.disconnected(200_000);
     connect(&mut node, 300_000);
     let (_, _, payload) = next(&mut node, 300_000).unwrap();
     let (_, seq, samples) = telemetry(&payload);
-    assert_eq!((seq, samples[0].1), (2, 10.0 + MESSAGE_SAMPLES_MAX as f64));
+    assert_eq!((seq, samples[0].1), (2, 110.0 + MESSAGE_SAMPLES_MAX as f64));
 }
 
 #[test]
 fn a_small_buffer_takes_the_readings_in_smaller_parts() {
     let mut node = node();
-    for n in 0..40_u64 {
+    for n in 0..20_u64 {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         node.reading(&[Some(n as f32 + 0.123)], n * 1_000);
     }
@@ -113,7 +114,7 @@ fn a_small_buffer_takes_the_readings_in_smaller_parts() {
         }
         node.acknowledged(Kind::Telemetry);
     }
-    assert_eq!(seen, 40);
+    assert_eq!(seen, 20);
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn a_message_that_goes_out_again_has_the_same_readings_however_old_they_are() {
             node.reading(&[Some(n as f32 + 0.123)], n);
         }
         let mut buffer = std::vec![0; size];
-        let mut samples = |node: &mut Node<READINGS>, now_ms| {
+        let mut samples = |node: &mut Node<[u8; BYTES]>, now_ms| {
             telemetry(node.next_publish(&mut buffer, now_ms).unwrap().payload)
         };
         let (_, _, first) = samples(&mut node, 32);
@@ -144,26 +145,43 @@ fn a_message_that_goes_out_again_has_the_same_readings_however_old_they_are() {
 fn a_late_pub_ack_counts_for_what_it_acknowledges() {
     let mut node = node();
     connect(&mut node, 0);
-    node.reading(&[Some(0.0)], 0);
+    node.reading(&[Some(100.0)], 0);
     let (_, seq, _) = telemetry(&next(&mut node, 0).unwrap().2);
     assert_eq!(seq, 1);
-    for n in 1..=READINGS {
+    let mut n = 0;
+    while node.dropped() == 0 {
+        n += 1;
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        node.reading(&[Some(n as f32)], n as u64);
+        node.reading(&[Some(100.0 + n as f32)], n);
     }
     assert_eq!((node.dropped(), next(&mut node, 100)), (1, None));
     node.acknowledged(Kind::Telemetry);
-    assert_eq!(node.waiting(), READINGS);
+    assert_eq!(node.waiting(), usize::try_from(n).unwrap());
     let (_, seq, samples) = telemetry(&next(&mut node, 100).unwrap().2);
-    assert_eq!((seq, samples[0]), (2, (99, 1.0)));
+    assert_eq!((seq, samples[0]), (2, (99, 101.0)));
 }
 
 #[test]
-fn a_reading_takes_forty_bytes_and_a_node_little_more() {
-    let (one, many) = (size_of::<Node<1>>(), size_of::<Node<257>>());
-    assert_eq!((many - one) / 256, 40);
+fn beside_its_readings_a_node_takes_little() {
+    let empty = size_of::<Node<[u8; READING_BYTES_MAX]>>() - READING_BYTES_MAX;
     // Of the 80 KiB that an ESP8266 has; its pointers are half as long.
-    assert!(one < 5 * 1_024, "{one}");
+    assert!(empty < 5 * 1_024, "{empty}");
+}
+
+/// What the reference node measures, at its usual pace.
+#[test]
+fn ten_kibibytes_keep_a_thousand_readings() {
+    let mut node: Node<[u8; 10_240]> = Node::new(options(), [0; _], BOOT, None, 1, 0);
+    for n in 0..1_100_u32 {
+        let odd = n % 2 == 1;
+        let temperature = if odd { 21.3 } else { 49.9 };
+        let soil = if odd { 1_023.0 } else { 512.0 };
+        node.reading(
+            &[Some(temperature), Some(soil), Some(90.0)],
+            u64::from(n) * 60_000,
+        );
+    }
+    assert!(node.waiting() >= 1_000, "{}", node.waiting());
 }
 
 proptest! {

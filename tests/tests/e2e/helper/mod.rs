@@ -1,10 +1,12 @@
 //! What every test uses: a daemon, the programs of others, and waiting.
 
+mod board;
 mod program;
 mod running;
 mod script;
 mod station;
 
+pub(crate) use board::Board;
 pub(crate) use program::{Ended, bin, full, run, signalbox, tool};
 pub(crate) use running::Running;
 pub(crate) use script::Script;

@@ -69,7 +69,8 @@ pub(crate) fn bin(name: &str) -> PathBuf {
     path
 }
 
-fn wanted(variable: &str) -> PathBuf {
+/// The file that a variable names.
+pub(super) fn wanted(variable: &str) -> PathBuf {
     let hint = "hint: run `cargo xtask test`, which sets it";
     let path = env::var_os(variable).unwrap_or_else(|| panic!("`{variable}` is not set; {hint}"));
     // Tests run in the folder of their crate, people call them from elsewhere.

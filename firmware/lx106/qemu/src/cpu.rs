@@ -1,0 +1,135 @@
+//! The processor: special registers through `start.S`, critical sections, and what happens when
+//! something goes wrong.
+
+use core::{fmt::Write as _, panic::PanicInfo};
+
+use signalbox_node::kept::KEPT_BYTES;
+
+use crate::uart::Uart;
+
+mod asm {
+    // What `start.S` has.
+    unsafe extern "C" {
+        pub(super) safe fn cpu_ccount() -> u32;
+        pub(super) safe fn cpu_hold() -> u32;
+        pub(super) fn cpu_restore(state: u32);
+        pub(super) safe fn cpu_wait(cycles: u32, interrupts: u32);
+        pub(super) safe fn sim_exit(code: u32) -> !;
+    }
+}
+
+/// Serial line, MAC, timer 0 of the lx106 (external interrupts 0 and 1, internal 6).
+const WAKING: u32 = 1 | 1 << 1 | 1 << 6;
+/// A register of the board; this value resets everything but the memory.
+const RESET: (usize, u32) = (0x9d02_0010, 0xdead);
+
+/// Cycles since the start, 32 bits.
+pub(crate) fn cycles() -> u32 {
+    asm::cpu_ccount()
+}
+
+/// Waits for the serial line or the network, at most until the cycle counter has this value.
+pub(crate) fn wait(until_cycles: u32) {
+    asm::cpu_wait(until_cycles, WAKING);
+}
+
+/// Starts anew, as a watchdog does.
+pub(crate) fn reset() -> ! {
+    write(RESET.0, RESET.1);
+    loop {
+        // QEMU needs a moment.
+        core::hint::spin_loop();
+    }
+}
+
+/// Reads a register of the board.
+pub(crate) fn read(address: usize) -> u32 {
+    // SAFETY: callers pass addresses of this board's registers, which can always be read.
+    unsafe { (address as *const u32).read_volatile() }
+}
+
+/// Writes a register of the board.
+pub(crate) fn write(address: usize, value: u32) {
+    // SAFETY: callers pass addresses of this board's registers; memory that a register makes the
+    // MAC use is given to it for good (see `ethernet`).
+    unsafe { (address as *mut u32).write_volatile(value) }
+}
+
+struct CriticalSection;
+critical_section::set_impl!(CriticalSection);
+
+// SAFETY: there is one core, and interrupts are held back between the two.
+unsafe impl critical_section::Impl for CriticalSection {
+    unsafe fn acquire() -> critical_section::RawRestoreState {
+        asm::cpu_hold()
+    }
+
+    unsafe fn release(state: critical_section::RawRestoreState) {
+        // SAFETY: the state is what `acquire` gave.
+        unsafe { asm::cpu_restore(state) }
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    // The serial line cannot fail.
+    let _ = match info.location() {
+        Some(place) => writeln!(Uart, "panic at {}:{}", place.file(), place.line()),
+        None => writeln!(Uart, "panic"),
+    };
+    asm::sim_exit(1)
+}
+
+/// Called by `start.S` for an exception that nobody expects.
+#[unsafe(no_mangle)]
+extern "C" fn rust_fault(cause: u32, at: u32, address: u32) -> ! {
+    // The serial line cannot fail.
+    let _ = writeln!(Uart, "fault {cause} at {at:08x}, address {address:08x}");
+    asm::sim_exit(2)
+}
+
+/// Bytes of stack that were used at most, and bytes that there are.
+pub(crate) fn stack_bytes() -> (usize, usize) {
+    const UNUSED: u32 = 0xa5a5_a5a5;
+    unsafe extern "C" {
+        static _stack_end: u32;
+        static _stack_begin: u32;
+    }
+    let (end, begin) = (&raw const _stack_end, &raw const _stack_begin);
+    let mut at = end;
+    // SAFETY: the linker script puts only the stack between the two symbols, which are aligned,
+    // and `start.S` has written all of it.
+    while at < begin && unsafe { at.read_volatile() } == UNUSED {
+        at = at.wrapping_add(1);
+    }
+    (begin as usize - at as usize, begin as usize - end as usize)
+}
+
+/// Bytes that outlive a reset: QEMU writes the image anew, and leaves them alone.
+fn kept() -> *mut u32 {
+    unsafe extern "C" {
+        static mut _kept: u32;
+    }
+    &raw mut _kept
+}
+
+/// What was kept before the last reset; anything after a power cut.
+pub(crate) fn read_kept() -> [u8; KEPT_BYTES] {
+    let mut block = [0; KEPT_BYTES];
+    let (words, _) = block.as_chunks_mut::<4>();
+    for (at, word) in words.iter_mut().enumerate() {
+        // SAFETY: the linker script gives this memory, of so many bytes, to nobody else.
+        *word = unsafe { kept().wrapping_add(at).read_volatile() }.to_le_bytes();
+    }
+    block
+}
+
+/// Keeps a block over a reset.
+pub(crate) fn write_kept(block: &[u8; KEPT_BYTES]) {
+    let (words, _) = block.as_chunks::<4>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u32::from_le_bytes(*word);
+        // SAFETY: the linker script gives this memory, of so many bytes, to nobody else.
+        unsafe { kept().wrapping_add(at).write_volatile(word) };
+    }
+}

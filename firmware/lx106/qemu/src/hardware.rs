@@ -1,0 +1,115 @@
+//! Sensors, outputs and memory of the node: the drivers of real boards, at the wires of the bench.
+
+use core::cell::RefCell;
+
+use signalbox_node::{
+    METRICS_MAX,
+    board::{Event, Hardware, Measured},
+    drivers::{
+        dht11::{Answer, Dht11},
+        output::Output,
+        soil,
+    },
+    kept::KEPT_BYTES,
+};
+use signalbox_protocol::payload::Id;
+
+use crate::{
+    bench::Bench,
+    clock::CycleClock,
+    cpu,
+    flash::BoardFlash,
+    wires::{DhtPin, DhtWire, OUTPUTS, Probe, Switched},
+};
+
+/// Metrics and dead bands, in the order of [`BenchHardware::measure`].
+pub(crate) const METRICS: [(&str, f32); 3] =
+    [("temperature", 0.1), ("humidity", 1.0), ("soil", 3.0)];
+
+/// Sensors, outputs, memory.
+pub(crate) struct BenchHardware<'a> {
+    bench: &'a RefCell<Bench>,
+    flash: &'a RefCell<BoardFlash>,
+    dht11: Dht11<DhtPin<'a>, DhtPin<'a>>,
+    probe: Probe<'a>,
+    outputs: [Output<Switched<'a>>; OUTPUTS.len()],
+}
+
+impl<'a> BenchHardware<'a> {
+    pub(crate) fn new(
+        bench: &'a RefCell<Bench>,
+        wire: &'a RefCell<DhtWire>,
+        clock: &'a CycleClock,
+        flash: &'a RefCell<BoardFlash>,
+    ) -> Self {
+        let pin = DhtPin { wire, bench };
+        let output = |(name, on_when_low)| {
+            let pin = Switched {
+                name,
+                on_when_low,
+                bench,
+                clock,
+            };
+            Output::new(pin, on_when_low)
+        };
+        Self {
+            bench,
+            flash,
+            dht11: Dht11::new(pin, pin),
+            probe: Probe::new(bench),
+            outputs: OUTPUTS.map(output),
+        }
+    }
+}
+
+impl Hardware for BenchHardware<'_> {
+    fn measure(&mut self, now_ms: u64) -> Measured {
+        let mut values = [None; METRICS_MAX];
+        match self.dht11.ask(now_ms) {
+            Answer::Measured {
+                temperature,
+                humidity,
+            } => {
+                values[0] = Some(temperature);
+                values[1] = Some(humidity);
+            }
+            Answer::Again { at_ms } => return Measured::Again { at_ms },
+            Answer::Failed(problem) => {
+                let mut bench = self.bench.borrow_mut();
+                bench.say(format_args!("dht11 {problem:?}"));
+            }
+        }
+        values[2] = Some(soil::median(&mut self.probe).into());
+        Measured::Values(values)
+    }
+
+    fn switch(&mut self, actuator: usize, on: bool) {
+        if let Some(output) = self.outputs.get_mut(actuator) {
+            // This board's pins cannot fail.
+            let Ok(()) = output.set(on);
+        }
+    }
+
+    fn keep(&mut self, block: &[u8; KEPT_BYTES]) {
+        cpu::write_kept(block);
+    }
+
+    async fn remember(&mut self, id: &Id) {
+        let remembered = self.flash.borrow_mut().remember(id).await;
+        if remembered.is_err() {
+            self.bench.borrow_mut().say(format_args!("flash failed"));
+        }
+    }
+
+    /// The emulated board has none.
+    fn feed_watchdog(&mut self) {}
+
+    fn note(&mut self, event: Event) {
+        let mut bench = self.bench.borrow_mut();
+        match event {
+            Event::Connected => bench.say(format_args!("mqtt connected")),
+            Event::Lost(lost) => bench.say(format_args!("mqtt lost {lost:?}")),
+            Event::Command => bench.say(format_args!("mqtt command")),
+        }
+    }
+}
