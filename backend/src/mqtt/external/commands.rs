@@ -227,6 +227,7 @@ impl Session {
             Incoming::Welcome(_)
             | Incoming::Refused(_)
             | Incoming::PubRel(_)
+            | Incoming::Oversize(..)
             | Incoming::PingResp
             | Incoming::Other => {}
         }

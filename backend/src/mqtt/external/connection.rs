@@ -4,7 +4,7 @@
 
 use std::{io, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use rumqttc::tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio::{
     io::{
@@ -16,8 +16,9 @@ use tokio::{
 
 use super::{
     fault::Fault,
+    oversize,
     settings::Settings,
-    wire::{Codec, Hello, Incoming, Outgoing, Welcome},
+    wire::{Codec, Hello, Incoming, Outgoing, Welcome, WireError},
 };
 
 /// From the first packet of TCP to the broker's welcome.
@@ -34,6 +35,8 @@ pub(super) struct Connection {
     writer: WriteHalf<Box<dyn Stream>>,
     codec: Codec,
     input: BytesMut,
+    /// Bytes of a message that is too large, still to come.
+    skip: usize,
     output: BytesMut,
     /// The broker must hear something of us at least this often.
     keep_alive: Duration,
@@ -65,6 +68,7 @@ impl Connection {
                 packet_bytes_max: settings.packet_bytes_max,
             },
             input: BytesMut::with_capacity(READ_BYTES),
+            skip: 0,
             output: BytesMut::new(),
             keep_alive: settings.keep_alive,
             ping_at: now + settings.keep_alive,
@@ -101,7 +105,22 @@ impl Connection {
 
     /// The next packet that has come, if it is whole.
     pub(super) fn decode(&mut self) -> Result<Option<Incoming>, Fault> {
-        Ok(self.codec.decode(&mut self.input)?)
+        let skipped = self.skip.min(self.input.len());
+        self.input.advance(skipped);
+        self.skip -= skipped;
+        match self.codec.decode(&mut self.input) {
+            Err(WireError::TooLarge) => self.too_large(),
+            decoded => Ok(decoded?),
+        }
+    }
+
+    fn too_large(&mut self) -> Result<Option<Incoming>, Fault> {
+        let Ok(found) = oversize::read(&self.input) else {
+            return Ok(None);
+        };
+        let found = found.ok_or(WireError::TooLarge)?;
+        self.skip = found.packet_bytes;
+        Ok(Some(Incoming::Oversize(found.message, found.packet_bytes)))
     }
 
     /// Makes a packet ready to go; [`Self::work`] sends it.

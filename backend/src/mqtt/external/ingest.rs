@@ -251,6 +251,11 @@ impl<'a> Session<'a> {
                     let translator = &self.ingest.translator;
                     room.send(translator.inbound(message, age, Some(done)));
                 }
+                Incoming::Oversize(message, bytes) => {
+                    let done = self.unacked.add(&message);
+                    let translator = &self.ingest.translator;
+                    room.send(translator.oversize(message, bytes, done));
+                }
                 packet => {
                     drop(room);
                     self.take(packet)?;
@@ -277,6 +282,7 @@ impl<'a> Session<'a> {
             Incoming::Welcome(_)
             | Incoming::Refused(_)
             | Incoming::Publish(_)
+            | Incoming::Oversize(..)
             | Incoming::PubComp(_)
             | Incoming::SubAck(..)
             | Incoming::PingResp

@@ -8,6 +8,7 @@ mod connection;
 mod fault;
 mod ingest;
 mod limits;
+mod oversize;
 mod report;
 mod retry;
 mod settings;

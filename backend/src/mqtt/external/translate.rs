@@ -55,6 +55,27 @@ impl Translator {
         }
     }
 
+    /// A message of which only the beginning was read.
+    pub(super) fn oversize(
+        &self,
+        message: Message,
+        bytes: usize,
+        done: oneshot::Sender<()>,
+    ) -> Inbound {
+        Inbound {
+            received_at: self.clock.now(),
+            topic: message.topic,
+            payload_bytes: bytes,
+            head: Vec::new(),
+            body: Err(Rejection {
+                node: None,
+                denied: false,
+                reason: format!("{bytes} bytes are more than `mqtt.packet_bytes_max`"),
+            }),
+            done: Some(done),
+        }
+    }
+
     pub(super) fn news(&self, news: LinkNews) -> Inbound {
         Inbound {
             received_at: self.clock.now(),

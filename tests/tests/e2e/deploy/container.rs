@@ -146,6 +146,8 @@ fn the_station_runs_in_its_image() {
     let unreached = run(&mut inside(&["health"]), "");
     assert_eq!(unreached.code, 1, "{}", unreached.err);
     let serving = Running::start(&mut inside(&["serve", "--json"]));
+    // What runs inside does not end with the builder.
+    let _ended = Marked(format!("SIGNALBOX_API__PORT={http}"));
     let ready: String = std::iter::from_fn(|| serving.next_within(crate::helper::DEADLINE))
         .take_while(|line| line != "}")
         .collect();
@@ -169,4 +171,26 @@ fn the_station_runs_in_its_image() {
     listener.set_nonblocking(true).unwrap();
     eventually("it comes to the name", || listener.accept().ok());
     publishing.kill();
+}
+
+/// Processes with this variable, which only ours have; ended with the value.
+struct Marked(String);
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        for process in processes.map(|entry| entry.path()) {
+            // Other processes come and go meanwhile.
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            let mut pairs = environment.split(|byte| *byte == 0);
+            let is_ours = pairs.any(|pair| pair == self.0.as_bytes());
+            let pid = process.file_name().unwrap().to_string_lossy().into_owned();
+            if is_ours {
+                // It may have ended with the one before.
+                let _ = Command::new("sh")
+                    .args(["-c", &format!("kill -KILL {pid}")])
+                    .output();
+            }
+        }
+    }
 }

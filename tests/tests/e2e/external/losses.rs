@@ -100,6 +100,20 @@ fn orderly_stops_of_the_daemon_lose_nothing() {
     bench.assert_nothing_lost();
 }
 
+/// A daemon that is halted takes nothing: what comes is more than may be on its way to it.
+#[test]
+fn a_slow_daemon_loses_nothing() {
+    let mut bench = Bench::new("3.1.1", 1);
+    bench.let_pass();
+    bench.station.halt();
+    for _ in 0..ROUNDS {
+        bench.let_pass();
+    }
+    bench.station.go_on();
+    bench.let_pass();
+    bench.assert_nothing_lost();
+}
+
 #[test]
 fn restarts_of_the_broker_lose_nothing() {
     for (version, qos) in [("3.1.1", 2), ("5", 1)] {

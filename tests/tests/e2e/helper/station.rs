@@ -105,6 +105,15 @@ impl Station {
         running::signal(&self.child, name);
     }
 
+    /// Halts it, with its connections open; `go_on` ends that.
+    pub(crate) fn halt(&self) {
+        running::signal(&self.child, "STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        running::signal(&self.child, "CONT");
+    }
+
     /// Starts it again in the same folder, at the same addresses.
     pub(crate) fn restart(&mut self) {
         let ports = [self.http, self.mqtt];

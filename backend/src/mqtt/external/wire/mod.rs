@@ -97,6 +97,8 @@ pub(super) enum Incoming {
     /// Instead of a welcome.
     Refused(Refusal),
     Publish(Message),
+    /// A message of so many bytes, which is larger than we take, without its payload.
+    Oversize(Message, usize),
     /// The broker has a QoS 1 message, or says why not (MQTT 5).
     PubAck(u16, Result<(), String>),
     PubRec(u16, Result<(), String>),
