@@ -110,6 +110,27 @@ CREATE TABLE latest (
     value     double precision NOT NULL
 ) WITH (fillfactor = 50);
 
+-- Sealed samples: one UTC day of one series each, compressed without loss; a sample is in here or
+-- in `sample`, never in both. The key is series_id * 4194304 + day + 719528, with the day counted
+-- from 1970-01-01 (and so, with the sum, from the year 0): one number for both, and the days of a
+-- series lie side by side. good, min, max and sum are those of the samples without flags; with
+-- none, min and max are infinite. docs/decisions/sealed-history.md describes `data`, which is
+-- stored as it is: compressing it again would only cost time.
+CREATE TABLE chunk (
+    key         bigint PRIMARY KEY,
+    samples     bigint NOT NULL,
+    good        bigint NOT NULL,
+    min         double precision NOT NULL,
+    max         double precision NOT NULL,
+    sum         double precision NOT NULL,
+    first_us    bigint NOT NULL,
+    first_value double precision NOT NULL,
+    last_us     bigint NOT NULL,
+    last_value  double precision NOT NULL,
+    data        bytea NOT NULL
+);
+ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL;
+
 -- Statistics of each hour (hours since 1970) over its samples without flags; a row has n > 0. They
 -- change in the transaction of the samples, by what was new of them, so they are exact whatever
 -- comes late or twice, and they outlive the samples.

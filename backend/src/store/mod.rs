@@ -7,17 +7,12 @@
 
 mod chunk;
 mod convert;
-// Until `postgres/` reads through `history`.
-#[allow(dead_code)]
-mod cut;
 mod history;
 mod listing;
 mod open;
 mod place;
 pub mod postgres;
 mod rows;
-#[allow(dead_code)]
-mod scan;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -6,6 +6,7 @@ mod column;
 mod decode;
 mod encode;
 mod fold;
+mod key;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub(in crate::store) use self::{
     decode::Reader,
     encode::encode,
     fold::{Folder, Stats},
+    key::{DAYS, has_key, in_series, key, of_key},
 };
 
 /// Microseconds of a UTC day.

@@ -6,16 +6,20 @@
 //! every sample at least once without holding a transaction open; one that was seen twice is known
 //! by its series and time.
 
+mod border;
 mod buckets;
 mod pages;
 mod scan;
+mod sealing;
 mod top;
 
 use std::{future::Future, ops::Range};
 
 pub(super) use self::{
+    border::Border,
     buckets::{Cut, buckets, decoded_buckets, fold_chunk},
     pages::{last, page, stream},
+    sealing::{Cursor, Ready, Sealable, gather},
 };
 use super::{
     Result, StoreError,

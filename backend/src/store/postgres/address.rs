@@ -55,7 +55,11 @@ pub struct Address {
 }
 
 impl Address {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a URL; else what is wrong with it, which tells no password.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn parse(text: &str) -> Result<Self, String> {
         // A URL with a user must have a host, libpq's need not.
         let hostless = text.replacen("@/", "@unix-socket.invalid/", 1);
         let url = Url::parse(&hostless).map_err(|error| error.to_string())?;

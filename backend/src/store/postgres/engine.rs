@@ -25,8 +25,10 @@ impl EngineStore for PostgresStore {
             return Ok(Committed::default());
         }
         let mut writer = self.writer().await?;
+        // Sealing raises it only while it has the writer.
+        let border_us = self.border.us();
         writer
-            .work(async |session| insert::batch(session, batch).await)
+            .work(async |session| insert::batch(session, batch, border_us).await)
             .await
     }
 }

@@ -17,6 +17,7 @@ use tokio_postgres::{
 use super::{
     partitions::{self, Month},
     pipeline::{Pipeline, values},
+    sealed::SealedTimes,
     session::Session,
     statements::Statements,
     write,
@@ -126,12 +127,16 @@ struct News {
 }
 
 /// Writes a batch.
-pub(super) async fn batch(session: &mut Session, batch: &Batch) -> Result<Committed> {
-    let news = match write(session, batch, false).await {
+pub(super) async fn batch(
+    session: &mut Session,
+    batch: &Batch,
+    sealed_before_us: i64,
+) -> Result<Committed> {
+    let news = match write(session, batch, sealed_before_us, false).await {
         Err(Failure::Clash) => {
             // What was sent without waiting may have ended the transaction already.
             session.client.batch_execute("ROLLBACK").await?;
-            write(session, batch, true).await
+            write(session, batch, sealed_before_us, true).await
         }
         other => other,
     };
@@ -149,7 +154,12 @@ pub(super) async fn batch(session: &mut Session, batch: &Batch) -> Result<Commit
     Ok(news.committed)
 }
 
-async fn write(session: &Session, batch: &Batch, clashes: bool) -> Result<News, Failure> {
+async fn write(
+    session: &Session,
+    batch: &Batch,
+    sealed_before_us: i64,
+    clashes: bool,
+) -> Result<News, Failure> {
     let statements = &session.statements;
     let mut pipeline = Pipeline::new(&session.client);
     pipeline.begin();
@@ -160,9 +170,11 @@ async fn write(session: &Session, batch: &Batch, clashes: bool) -> Result<News, 
     partitions::make(&mut pipeline, &news.months);
     // Stable: of equal ones the first to arrive is the first.
     rows.sort_by_key(Row::key);
-    if clashes {
+    let mut sealed = SealedTimes::new(sealed_before_us);
+    if clashes || rows.iter().any(|row| sealed.reach(row.ts_us)) {
         pipeline.flush().await?;
-        rows = insert_some(&session.client, statements, rows, &mut news.committed).await?;
+        let client = &session.client;
+        rows = insert_some(client, statements, rows, &mut sealed, &mut news.committed).await?;
     } else {
         if rows.windows(2).any(|pair| pair[0].key() == pair[1].key()) {
             return Err(Failure::Clash);
@@ -272,17 +284,39 @@ async fn insert_some(
     client: &Client,
     statements: &Statements,
     rows: Vec<Row>,
+    sealed: &mut SealedTimes,
     committed: &mut Committed,
 ) -> Result<Vec<Row>, Failure> {
-    let (told, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.exact);
+    let (mut told, mut others, mut moving) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        match (row.exact, is_sealed(client, statements, row, sealed).await?) {
+            (true, true) => committed.samples_known += 1,
+            (true, false) => told.push(row),
+            (false, true) => moving.push(row),
+            (false, false) => others.push(row),
+        }
+    }
     let (mut stored, known) = take(client, statements, told).await?;
-    committed.samples_known = known.len() as u64;
-    let (new, moving) = take(client, statements, others).await?;
+    committed.samples_known += known.len() as u64;
+    let (new, clashed) = take(client, statements, others).await?;
     stored.extend(new);
-    stored.extend(insert_moved(client, statements, moving).await?);
+    moving.extend(clashed);
+    moving.sort_by_key(Row::key);
+    stored.extend(insert_moved(client, statements, moving, sealed).await?);
     committed.samples_stored = stored.len() as u64;
     stored.sort_unstable_by_key(Row::key);
     Ok(stored)
+}
+
+async fn is_sealed(
+    client: &Client,
+    statements: &Statements,
+    row: Row,
+    sealed: &mut SealedTimes,
+) -> Result<bool, Failure> {
+    Ok(sealed
+        .have(client, statements, row.series, row.ts_us)
+        .await?)
 }
 
 /// Stores rows where nothing is; those that were taken, and those that were not.
@@ -312,6 +346,7 @@ async fn insert_moved(
     client: &Client,
     statements: &Statements,
     mut moving: Vec<Row>,
+    sealed: &mut SealedTimes,
 ) -> Result<Vec<Row>, Failure> {
     let mut last: Option<Row> = None;
     let mut taken = Taken::default();
@@ -322,7 +357,9 @@ async fn insert_moved(
         {
             row.ts_us = last.ts_us + 1;
         }
-        while taken.has(client, statements, *row).await? {
+        while taken.has(client, statements, *row).await?
+            || is_sealed(client, statements, *row, sealed).await?
+        {
             row.ts_us += 1;
         }
         last = Some(*row);

@@ -9,7 +9,6 @@
 
 mod accounts;
 mod address;
-mod buckets;
 mod engine;
 mod insert;
 mod outbox;
@@ -17,7 +16,10 @@ mod partitions;
 mod pipeline;
 mod prune;
 mod samples;
+mod seal;
+mod sealed;
 mod session;
+mod source;
 mod state;
 mod statements;
 #[cfg(test)]
@@ -38,9 +40,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 pub use address::Address;
-use session::Writer;
+use session::{Session, Writer};
 
-use super::{Result, StoreError, convert::us};
+use super::{
+    Result, StoreError,
+    convert::us,
+    history::{Border, Cursor},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -72,6 +78,9 @@ pub struct PostgresStore {
     address: Address,
     writer: Mutex<Writer>,
     readers: PgPool,
+    border: Border,
+    /// Where sealing goes on; one step at a time.
+    sealing: Mutex<Cursor>,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -98,6 +107,7 @@ pub async fn open(address: &Address) -> Result<PostgresStore> {
     writer
         .work(async |session| partitions::make_ahead(session, now_us).await)
         .await?;
+    let border = writer.work(load_border).await?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -119,7 +129,18 @@ pub async fn open(address: &Address) -> Result<PostgresStore> {
         address: address.clone(),
         writer: Mutex::new(writer),
         readers,
+        border,
+        sealing: Mutex::new(Cursor::START),
     })
+}
+
+/// The border of what is sealed.
+async fn load_border(session: &mut Session) -> Result<Border> {
+    let newest = "SELECT max((SELECT key % 4194304 FROM chunk \
+        WHERE key >= id::int8 * 4194304 AND key < (id::int8 + 1) * 4194304 \
+        ORDER BY key DESC LIMIT 1)) FROM series";
+    let row = session.client.query_one(newest, &[]).await?;
+    Ok(Border::new(row.try_get(0)?))
 }
 
 impl PostgresStore {

@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use super::{PostgresStore, call, partitions::Month};
 use crate::store::{
     Result, Retention,
+    chunk::{day_of, in_series},
     convert::{HOUR_US, first_ulid, us},
 };
 
 /// Rows that one step deletes of each table.
 const PRUNE_ROWS_MAX: i64 = 20_000;
+/// Chunks that one step deletes.
+const PRUNE_CHUNKS_MAX: i64 = 500;
 /// How long to wait for readers of a month that is over; they are asked to wait as long.
 const DROP_WAIT_MS: u32 = 1_000;
 
@@ -19,6 +22,11 @@ const SAMPLES: &str = "DELETE FROM sample WHERE (series_id, ts_us) IN \
     (SELECT old.series_id, old.ts_us FROM series CROSS JOIN LATERAL \
      (SELECT series_id, ts_us FROM sample WHERE sample.series_id = series.id AND ts_us < $1 \
       ORDER BY ts_us LIMIT $2) AS old WHERE (metric = ANY ($3)) = $4 LIMIT $2) AND ts_us < $1";
+/// Only days that lie wholly before the time.
+const CHUNKS: &str = "DELETE FROM chunk WHERE key IN \
+    (SELECT old.key FROM series CROSS JOIN LATERAL \
+     (SELECT key FROM chunk WHERE key >= id::int8 * 4194304 AND key < id::int8 * 4194304 + $1 \
+      ORDER BY key LIMIT $2) AS old WHERE (metric = ANY ($3)) = $4 LIMIT $2)";
 const ROLLUP: &str = "DELETE FROM rollup WHERE (series_id, hour) IN \
     (SELECT old.series_id, old.hour FROM series CROSS JOIN LATERAL \
      (SELECT series_id, hour FROM rollup WHERE rollup.series_id = series.id AND hour < $1 \
@@ -43,18 +51,23 @@ pub(super) async fn step(store: &PostgresStore, keep: &Retention) -> Result<bool
     let mut more = false;
     for (before, metrics, listed) in keep.groups() {
         let metrics: Vec<String> = metrics.into_iter().map(str::to_owned).collect();
-        let query = sqlx::query(SAMPLES).bind(us(before)).bind(PRUNE_ROWS_MAX);
-        more |= delete(store, query.bind(metrics).bind(listed)).await?;
+        for (sql, before, limit) in [
+            (SAMPLES, us(before), PRUNE_ROWS_MAX),
+            (CHUNKS, in_series(day_of(us(before))), PRUNE_CHUNKS_MAX),
+        ] {
+            let query = sqlx::query(sql).bind(before).bind(limit);
+            more |= delete(store, query.bind(&metrics).bind(listed), limit).await?;
+        }
     }
     if let Some(before) = keep.raw_before {
         for sql in HISTORY {
             let query = sqlx::query(sql).bind(first_ulid(before));
-            more |= delete(store, query.bind(PRUNE_ROWS_MAX)).await?;
+            more |= delete(store, query.bind(PRUNE_ROWS_MAX), PRUNE_ROWS_MAX).await?;
         }
     }
     if let Some(before) = keep.rollup_before {
         let query = sqlx::query(ROLLUP).bind(us(before).div_euclid(HOUR_US));
-        more |= delete(store, query.bind(PRUNE_ROWS_MAX)).await?;
+        more |= delete(store, query.bind(PRUNE_ROWS_MAX), PRUNE_ROWS_MAX).await?;
     }
     Ok(more)
 }
@@ -72,9 +85,16 @@ fn all_before(keep: &Retention) -> Option<DateTime<Utc>> {
 async fn delete(
     store: &PostgresStore,
     query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    limit: i64,
 ) -> Result<bool> {
     let done = call(async { Ok(query.execute(&store.readers).await?) }).await?;
-    Ok(done.rows_affected() == PRUNE_ROWS_MAX.unsigned_abs())
+    Ok(done.rows_affected() == limit.unsigned_abs())
+}
+
+/// Drops a month, unless readers keep it for long.
+pub(super) fn drop_sql(month: Month) -> String {
+    let name = month.name();
+    format!("BEGIN; SET LOCAL lock_timeout = {DROP_WAIT_MS}; DROP TABLE {name}; COMMIT")
 }
 
 /// Drops the oldest month if all of it is before a time; whether it did.
@@ -87,10 +107,7 @@ async fn drop_month(store: &PostgresStore, before_us: i64) -> Result<bool> {
                 return Ok(false);
             };
             let name = Month::name(month);
-            let sql = format!(
-                "BEGIN; SET LOCAL lock_timeout = {DROP_WAIT_MS}; DROP TABLE {name}; COMMIT"
-            );
-            session.client.batch_execute(&sql).await?;
+            session.client.batch_execute(&drop_sql(month)).await?;
             session.months.0.remove(&month);
             tracing::info!(
                 partition = name,

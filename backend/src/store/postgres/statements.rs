@@ -36,6 +36,17 @@ statements! {
         ON CONFLICT DO NOTHING RETURNING series_id, ts_us";
     taken_times: "SELECT ts_us FROM sample \
         WHERE series_id = $1 AND ts_us >= $2 AND ts_us < $3";
+    chunk_data: "SELECT data FROM chunk WHERE key = $1";
+    // All rows of a day, if they are as many as they should be.
+    rows_sealed: "DELETE FROM sample WHERE series_id = $1::int8 AND ts_us >= $2 AND ts_us < $3 \
+        AND $4 = (SELECT count(*) FROM sample WHERE series_id = $1::int8 AND ts_us >= $2 \
+        AND ts_us < $3)";
+    put_chunk: "INSERT INTO chunk (key, samples, good, min, max, sum, first_us, first_value, \
+        last_us, last_value, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+        ON CONFLICT (key) DO UPDATE SET samples = excluded.samples, good = excluded.good, \
+        min = excluded.min, max = excluded.max, sum = excluded.sum, \
+        first_us = excluded.first_us, first_value = excluded.first_value, \
+        last_us = excluded.last_us, last_value = excluded.last_value, data = excluded.data";
     add_to_rollup: "INSERT INTO rollup AS r (series_id, hour, n, min, max, sum) \
         SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::float8[], $5::float8[], \
         $6::float8[]) ON CONFLICT (series_id, hour) DO UPDATE SET n = r.n + excluded.n, \

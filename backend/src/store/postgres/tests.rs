@@ -34,6 +34,7 @@ impl Fixture for Base {
 }
 
 store_suite!(Base);
+store_suite!(sealing Base);
 
 impl Base {
     /// Asks the database past the store.

@@ -1,79 +1,24 @@
-//! The table of chunks: its key, its border, and reading it within the writer's transaction.
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+//! The table of chunks as a commit needs it: where it ends, and which times are taken in it.
 
 use sqlx::{Row as _, SqliteConnection};
 
 use super::pipeline::Pipeline;
 use crate::store::{
     Result,
-    chunk::{DAY_US, Reader, day_of},
-    history::damaged,
+    chunk::{Reader, day_of, has_key, key},
+    history::{Border, damaged},
 };
 
-/// Keys of a series; the years 0 to 9999 need 3,652,425.
-pub(super) const DAYS: i64 = 1 << 22;
-/// 1970-01-01, counted from the year 0.
-const DAY_OF_1970: i64 = 719_528;
-/// First and last day that a key can have.
-const DAY_MIN: i64 = -DAY_OF_1970;
-const DAY_MAX: i64 = DAYS - 1 - DAY_OF_1970;
-
-/// The key of a day; one that has none becomes the nearest that has.
-pub(super) const fn key(series: i64, day: i64) -> i64 {
-    series * DAYS + in_series(day)
-}
-
-/// The part of a key that is the same for all series.
-pub(super) const fn in_series(day: i64) -> i64 {
-    let day = if day < DAY_MIN {
-        DAY_MIN
-    } else if day > DAY_MAX {
-        DAY_MAX
-    } else {
-        day
-    };
-    day + DAY_OF_1970
-}
-
-/// Whether a day has a key.
-pub(super) fn has_key(day: i64) -> bool {
-    (DAY_MIN..=DAY_MAX).contains(&day)
-}
-
-/// Series and day of a key.
-pub(super) const fn of_key(key: i64) -> (i64, i64) {
-    (key.div_euclid(DAYS), key.rem_euclid(DAYS) - DAY_OF_1970)
-}
-
-/// The time before which there may be chunks, shared by the writer and all who read. It is raised
-/// before the transaction that needs it commits, so whoever sees the rows gone sees it raised.
-#[derive(Debug, Clone)]
-pub(super) struct Border(Arc<AtomicI64>);
-
-impl Border {
-    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self> {
-        let day: Option<i64> = sqlx::query_scalar(
-            "SELECT max((SELECT key % 4194304 FROM chunk \
-             WHERE key >= id * 4194304 AND key < (id + 1) * 4194304 \
-             ORDER BY key DESC LIMIT 1)) FROM series",
-        )
-        .fetch_one(connection)
-        .await?;
-        let border = day.map_or(i64::MIN, |day| (day - DAY_OF_1970 + 1) * DAY_US);
-        Ok(Self(Arc::new(AtomicI64::new(border))))
-    }
-
-    pub(super) fn us(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn raise(&self, to_us: i64) {
-        self.0.fetch_max(to_us, Ordering::SeqCst);
-    }
+/// The border of what is sealed.
+pub(super) async fn load_border(connection: &mut SqliteConnection) -> Result<Border> {
+    let newest: Option<i64> = sqlx::query_scalar(
+        "SELECT max((SELECT key % 4194304 FROM chunk \
+         WHERE key >= id * 4194304 AND key < (id + 1) * 4194304 \
+         ORDER BY key DESC LIMIT 1)) FROM series",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Border::new(newest))
 }
 
 /// Times that are taken by sealed samples, for the rows of one batch. Rows come in the order of

@@ -24,9 +24,7 @@ use std::{
     time::Duration,
 };
 
-use chunks::Border;
 use insert::SeriesIds;
-use seal::Cursor;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -34,7 +32,10 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Result, StoreError};
+use super::{
+    Result, StoreError,
+    history::{Border, Cursor},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -132,7 +133,7 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
         .connect_with(options.read_only(true).pragma("cache_size", "-2000"))
         .await?;
     let series = SeriesIds::load(&mut connection).await?;
-    let border = Border::load(&mut connection).await?;
+    let border = chunks::load_border(&mut connection).await?;
     Ok(SqliteStore {
         writer: Mutex::new(Writer {
             connection,

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{SqliteStore, chunks::in_series};
+use super::SqliteStore;
 use crate::store::{
     Result, Retention,
-    chunk::day_of,
+    chunk::{day_of, in_series},
     convert::{HOUR_US, first_ulid, us},
 };
 

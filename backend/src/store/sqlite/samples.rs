@@ -11,7 +11,7 @@ use super::{SqliteStore, prune, seal, source::Tables};
 use crate::store::{Result, Retention, SampleFilter, SampleStore, Sealed, convert::us, history};
 
 impl SqliteStore {
-    fn tables(&self) -> Tables {
+    pub(super) fn tables(&self) -> Tables {
         Tables {
             readers: self.readers.clone(),
             border: self.border.clone(),

@@ -5,13 +5,12 @@ use std::ops::Range;
 use futures_util::TryStreamExt as _;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
-use super::chunks::{Border, DAYS, in_series, key, of_key};
 use crate::store::{
     Result,
-    chunk::{DAY_US, Folder, Point, Stats, day_of},
+    chunk::{DAY_US, DAYS, Folder, Point, Stats, day_of, in_series, key, of_key},
     history::{
-        CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Series, Source, Stored, Which,
-        fold_chunk,
+        Border, CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Series, Source, Stored,
+        Which, fold_chunk,
     },
 };
 
