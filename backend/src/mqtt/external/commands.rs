@@ -169,21 +169,37 @@ impl Session {
         self.publish(commands.status(true))?;
         commands.report.up(Client::Commands);
         commands.speaks.store(true, Ordering::Release);
-        if commands.tell(LinkNews::Speaking).await.is_err() {
-            return self.leave(commands).await;
-        }
+        // The connection is served while the engine is busy: the broker would take us for dead.
+        let mut is_told = false;
         loop {
             while let Some(packet) = self.connection.decode()? {
                 self.take(packet, commands)?;
             }
             let has_room = self.unacked.len() < self.unacked_max;
-            tokio::select! {
-                message = commands.queue.recv(), if has_room => match message {
-                    Some(message) => self.publish(message)?,
-                    None => return self.leave(commands).await,
+            let is_over = tokio::select! {
+                room = commands.inbound.reserve(), if !is_told => match room {
+                    Ok(room) => {
+                        room.send(commands.translator.news(LinkNews::Speaking));
+                        is_told = true;
+                        false
+                    }
+                    Err(_) => true,
                 },
-                worked = self.connection.work(true) => worked?,
-                () = commands.stop.cancelled() => return self.leave(commands).await,
+                message = commands.queue.recv(), if has_room => match message {
+                    Some(message) => {
+                        self.publish(message)?;
+                        false
+                    }
+                    None => true,
+                },
+                worked = self.connection.work(true) => {
+                    worked?;
+                    false
+                }
+                () = commands.stop.cancelled() => true,
+            };
+            if is_over {
+                return self.leave(commands).await;
             }
         }
     }

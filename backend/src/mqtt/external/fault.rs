@@ -97,9 +97,11 @@ impl Fault {
             Self::Lost(source) if is_certificate_refused(source) => {
                 "it wants a certificate: set `mqtt.broker_cert_file` and `mqtt.broker_key_file`"
             }
-            Self::Closed | Self::Goodbye(_) | Self::Lost(_) | Self::Silent => {
-                "it is tried again until it works"
+            Self::Closed | Self::Lost(_) => {
+                "it is tried again until it works; when it happens again and again, does another \
+                 program use the same `mqtt.client_id`?"
             }
+            Self::Goodbye(_) | Self::Silent => "it is tried again until it works",
             Self::Wire(WireError::TooLarge) => "raise `mqtt.packet_bytes_max`",
             Self::Wire(WireError::Malformed(_)) => "is this the port of an MQTT broker?",
             Self::NotSubscribed { .. } => "its access rules must let the station read this topic",

@@ -120,7 +120,9 @@ impl Ingest {
     /// What the broker's welcome tells about what may get lost.
     fn look_at(&self, welcome: &Welcome, had_session: bool) {
         limits::check(&welcome.limits, &self.settings, &self.report);
-        if had_session && !welcome.session_present {
+        if welcome.session_present {
+            self.report.settle(Concern::SessionLost);
+        } else if had_session {
             let text = "the broker has forgotten the station's session, and with it what waited \
                         there: turn its persistence on (`persistence true` in \
                         deploy/mosquitto.conf)";
