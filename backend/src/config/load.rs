@@ -1,6 +1,6 @@
-//! Reads the configuration: the file, what lies beside it in `conf.d`, then `SIGNALBOX_SECTION__KEY` from the environment. Flags
-//! are laid over it by the command line. A bad file is refused with file, line, key and what
-//! would be right.
+//! Reads the configuration: the file, what lies beside it in `conf.d`, then
+//! `SIGNALBOX_SECTION__KEY` from the environment. Flags are laid over it by the command line. A
+//! bad file is refused with file, line, key and what would be right.
 
 use std::{
     io,
@@ -11,6 +11,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::{Config, MailConfig, MailTls, Secret, check, sources};
+use crate::store::Place;
 
 /// The commented example; every default in it is the real one, a test sees to that.
 pub const EXAMPLE: &str = include_str!("signalbox.toml");
@@ -183,6 +184,7 @@ fn shape() -> Table {
         ..Config::default()
     };
     config.store.data_dir = Some(PathBuf::new());
+    config.store.url = Some(Place::Sqlite(PathBuf::new()).into());
     config.api.socket = Some(PathBuf::new());
     config.log.file = Some(PathBuf::new());
     config.mqtt.broker = Some(Secret::from(""));
@@ -229,6 +231,30 @@ mod tests {
                 });
                 assert!(shown, "{section}.{key}");
             }
+        }
+    }
+
+    /// A key whose default is nothing must not be forgotten there.
+    #[test]
+    fn the_environment_can_set_every_key_of_the_example() {
+        let shape = shape();
+        let mut section = String::new();
+        for line in EXAMPLE.lines() {
+            let line = line.strip_prefix('#').unwrap_or(line);
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                section = name.to_owned();
+                continue;
+            }
+            let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' '))
+            else {
+                continue;
+            };
+            // A list or a table of its own is for files.
+            if section.contains(['[', '.']) {
+                continue;
+            }
+            let known = shape.get(&section).and_then(|section| section.get(key));
+            assert!(known.is_some(), "{section}.{key}");
         }
     }
 

@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use serde_json::Value;
 
 use super::root;
-use crate::helper::{Ended, Mosquitto, Postgres, bin, run, tool};
+use crate::helper::{
+    Ended, Mosquitto, Postgres, Setup, Station, bin, eventually, run, signalbox, tool,
+};
 
 const PASSWORDS: [(&str, &str); 2] = [
     ("POSTGRES_PASSWORD", "5ecret0fp0stgres"),
@@ -185,4 +187,77 @@ fn mosquitto_starts_with_the_login_of_the_station_and_its_health_is_seen() {
     assert_eq!(names, [Some("station"), Some("kitchen")]);
     broker.stop();
     assert_ne!(health("another").code, 0, "it is away");
+}
+
+/// What the file and the image set for the station.
+fn environment_of_the_station() -> BTreeMap<String, String> {
+    let all = configured();
+    let set = all["services"]["station"]["environment"]
+        .as_object()
+        .unwrap();
+    let mut environment: BTreeMap<String, String> = set
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect();
+    let image = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    for line in image.lines() {
+        let line = line.trim_start_matches("ENV").trim().trim_end_matches('\\');
+        if let Some((name, value)) = line.trim().split_once('=')
+            && name.starts_with("SIGNALBOX_")
+        {
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    environment
+}
+
+/// Every variable is one that the station knows.
+#[test]
+fn the_station_takes_its_environment() {
+    let home = tempfile::tempdir().unwrap();
+    let mut check = signalbox(home.path());
+    check.envs(environment_of_the_station());
+    run(check.args(["config", "check"]), "").good();
+}
+
+/// With the services' names replaced by where they are here, it works with both of them.
+#[test]
+fn the_station_works_with_its_environment() {
+    let environment = environment_of_the_station();
+    let store = &environment["SIGNALBOX_STORE__URL"];
+    let password = &environment["SIGNALBOX_MQTT__BROKER_PASSWORD"];
+    assert_eq!(
+        *store,
+        format!(
+            "postgres://signalbox:{}@postgres:5432/signalbox",
+            PASSWORDS[0].1
+        )
+    );
+    let postgres = Postgres::start();
+    postgres.sql_in(
+        "postgres",
+        &format!("ALTER ROLE signalbox PASSWORD '{}'", PASSWORDS[0].1),
+    );
+    let mosquitto = Mosquitto::guarded(&[("station", password), ("kitchen", "of a node")]);
+    let here = |text: &str| {
+        text.replace("@postgres:5432", &format!("@127.0.0.1:{}", postgres.port()))
+            .replace(
+                "@mosquitto:1883",
+                &format!("@127.0.0.1:{}", mosquitto.port()),
+            )
+    };
+    let station = Station::with(Setup {
+        broker: Some(here(&environment["SIGNALBOX_MQTT__BROKER"])),
+        environment: ["SIGNALBOX_STORE__URL", "SIGNALBOX_MQTT__BROKER_PASSWORD"]
+            .map(|name| (name.to_owned(), here(&environment[name])))
+            .to_vec(),
+        ..Setup::default()
+    });
+    let mut node = station.node_with("kitchen", "of a node", &[]);
+    node.expect("subscribed");
+    node.tell(&serde_json::json!({"do": "reading", "values": {"soil": 300}}));
+    node.expect("acked");
+    eventually("it is in PostgreSQL", || {
+        (postgres.sql("SELECT count(*) FROM sample").trim() == "1").then_some(())
+    });
 }
