@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::verbs::{
     commands, config, data, demo, health, incidents, login, logout, nodes, publish, rules, send,
-    serve, sim, subscribe, terminal, user,
+    serve, sim, store, subscribe, terminal, user,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -52,6 +52,9 @@ enum Verb {
     User(user::UserVerb),
     /// Print, check or find the configuration
     Config(config::Args),
+    /// Copy everything into another store
+    #[command(subcommand)]
+    Store(store::StoreVerb),
     /// Run simulated nodes against any broker
     Sim(sim::Args),
     /// Publish an MQTT message to any broker
@@ -80,6 +83,7 @@ impl Cli {
             Verb::Incidents(args) => incidents::run(args).await,
             Verb::Health(args) => health::run(args).await,
             Verb::User(verb) => user::run(verb).await,
+            Verb::Store(verb) => store::run(verb).await,
             Verb::Config(args) => config::run(&args),
             Verb::Pub(args) => publish::run(args).await,
             Verb::Sub(args) => subscribe::run(args).await,

@@ -7,6 +7,7 @@
 
 mod chunk;
 mod convert;
+mod copy;
 mod history;
 mod listing;
 mod open;
@@ -38,6 +39,7 @@ pub use self::rows::{
     Retention, SampleFilter, Sealed, SessionRow,
 };
 pub use self::{
+    copy::{Copied, Progress, copy},
     open::{open, open_when_there},
     place::{Place, PlaceError, StoreUrl},
 };

@@ -14,6 +14,7 @@ pub(crate) mod rules;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod sim;
+pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod terminal;
 pub(crate) mod user;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::helper::{Ended, Station, run, signalbox};
 
 /// Pages that people read; each is a snapshot.
-const PAGES: [&[&str]; 12] = [
+const PAGES: [&[&str]; 13] = [
     &["serve"],
     &["login"],
     &["nodes"],
@@ -15,6 +15,7 @@ const PAGES: [&[&str]; 12] = [
     &["commands"],
     &["rules", "add"],
     &["incidents"],
+    &["store", "copy"],
     &["user", "add"],
     &["pub"],
     &["sub"],

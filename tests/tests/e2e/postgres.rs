@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::helper::{Postgres, Script, Station, eventually, free_port, full, run, signalbox};
 
@@ -209,4 +209,80 @@ fn an_outage_acknowledges_nothing_and_is_got_over() {
     publishers[0].come("acked");
     publishers[0].expect("acked");
     assert_all_stored_once(&server, &mut publishers);
+}
+
+/// A real station moves into a database and back into a file, and its nodes never notice.
+#[test]
+fn a_station_moves_into_a_database_and_back() {
+    let server = Postgres::start();
+    let mut station = Station::start();
+    let mut publishers = publishers(&station);
+    for publisher in &mut publishers {
+        publisher.expect("acked");
+    }
+    station.post(
+        "/api/v1/rules",
+        &json!({"node": "node0", "metric": "n", "op": ">=", "value": 5, "name": "many"}),
+    );
+    let file = format!("sqlite:{}", station.database().display());
+    let back = format!("sqlite:{}", station.home().join("back.db").display());
+    let copy = |station: &Station, from: &str, to: &str| {
+        let mut command = signalbox(station.home());
+        run(command.args(["store", "copy", "--json", from, to]), "")
+    };
+    let refused = copy(&station, &file, &server.url());
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("is open in another daemon"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(
+        server.sql("SELECT count(*) FROM sample"),
+        "0",
+        "nothing was copied"
+    );
+
+    // The nodes go on publishing; what is not acknowledged they send again.
+    station.kill();
+    let copied: Value = serde_json::from_str(&copy(&station, &file, &server.url()).good()).unwrap();
+    assert!(copied["tables"]["sample"].as_u64().unwrap() > 0, "{copied}");
+    station.restart_with(&config(&server.url()));
+    for publisher in &mut publishers {
+        publisher.come("acked");
+        publisher.expect("acked");
+    }
+    assert_eq!(
+        station.json(&["rules"])["rules"].as_array().unwrap().len(),
+        1
+    );
+    let refused = copy(&station, &server.url(), &back);
+    assert!(
+        refused.err.contains("is open in another daemon"),
+        "{}",
+        refused.err
+    );
+    station.kill();
+    copy(&station, &server.url(), &back).good();
+    let refused = copy(&station, &server.url(), &back);
+    assert!(refused.err.contains("is not empty"), "{}", refused.err);
+    station.restart_with(&config(&back));
+    for (n, publisher) in publishers.iter_mut().enumerate() {
+        publisher.come("acked");
+        publisher.expect("acked");
+        publisher.tell(&json!({"do": "stop"}));
+        let published = publisher.expect("done")["published"].as_u64().unwrap();
+        let path = station.home().join("back.db");
+        let mut sqlite = tool("sqlite3", station.home());
+        let query = format!(
+            "SELECT count(*), count(DISTINCT value), max(value) FROM sample \
+             JOIN series ON id = series_id WHERE node = 'node{n}' AND metric = 'n'"
+        );
+        let file = format!("file:{}?mode=ro", path.display());
+        let stored = run(sqlite.args(["-cmd", ".timeout 5000", &file, &query]), "").good();
+        assert_eq!(
+            stored.trim(),
+            format!("{published}|{published}|{published}.0")
+        );
+    }
 }

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod address;
+pub(super) mod copy;
 mod engine;
 mod insert;
 mod outbox;

@@ -210,8 +210,13 @@ async fn lock(client: &Client, address: &Address, name: &str) -> Result<()> {
 }
 
 impl Locked {
-    /// Looks whose the database is, before anything in it is changed.
-    pub(super) async fn check_database(&self, address: &Address) -> Result<()> {
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Looks whose the database is, before anything in it is changed: ours, or nobody's yet
+    /// (false).
+    pub(super) async fn check_database(&self, address: &Address) -> Result<bool> {
         let row = self
             .client
             .query_one(
@@ -246,7 +251,7 @@ impl Locked {
                 "fsync is off in this server: what is acknowledged does not survive a power cut"
             );
         }
-        Ok(())
+        Ok(ours)
     }
 
     async fn make_ready(self) -> Result<Session> {

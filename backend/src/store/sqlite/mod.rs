@@ -3,6 +3,7 @@
 
 mod accounts;
 mod chunks;
+pub(super) mod copy;
 mod engine;
 mod file;
 mod insert;
