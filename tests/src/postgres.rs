@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -57,22 +57,55 @@ impl Postgres {
         Self::make(options, "scram-sha-256")
     }
 
+    /// Starts a server that offers TLS, with a certificate and its key (PEM).
+    ///
+    /// # Panics
+    /// The package is missing, or the server does not start.
+    #[must_use]
+    pub fn with_tls(certificate: &Path, key: &Path) -> Self {
+        let mut server = Self::unmade(&["ssl=on"]);
+        for (path, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let copy = server.dir.path().join(name);
+            fs::copy(path, &copy).unwrap();
+            // It refuses a key that others may read.
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some(user) = other_user() {
+                chown(&copy, Some(user.uid), Some(user.gid)).unwrap();
+            }
+            let option = if name == "server.crt" {
+                "ssl_cert_file"
+            } else {
+                "ssl_key_file"
+            };
+            server.options.push(format!("{option}={}", copy.display()));
+        }
+        server.made("scram-sha-256")
+    }
+
     fn make(options: &[&str], login: &str) -> Self {
+        Self::unmade(options).made(login)
+    }
+
+    fn unmade(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = Self {
+        Self {
             bin: bin(),
             port: free_port(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             postmaster: None,
             watcher: None,
             dir,
-        };
+        }
+    }
+
+    fn made(mut self, login: &str) -> Self {
+        let server = &mut self;
         server.init(login);
         server.start_again();
         let role = format!("CREATE ROLE {NAME} LOGIN PASSWORD '{PASSWORD}'");
         server.sql_in("postgres", &role);
         server.create_database(NAME);
-        server
+        self
     }
 
     /// One server for all tests of a program, for tests that need only a database of their own

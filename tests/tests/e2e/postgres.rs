@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, thread, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::helper::{Postgres, Script, Station, eventually, free_port, full, run, signalbox};
+use crate::{
+    external::tls::certificates,
+    helper::{Postgres, Script, Station, eventually, free_port, full, run, signalbox, tool},
+};
 
 /// What every test below relies on.
 #[test]
@@ -106,18 +109,67 @@ fn a_database_that_cannot_be_used_is_told_at_once() {
             right.replace("s3cret", "wr0ng"),
             "password authentication failed",
         ),
-        (format!("{right}?sslmode=require"), "TLS"),
+        (format!("{right}?sslmode=require"), "does not support TLS"),
     ] {
-        let mut command = signalbox(station.home());
-        command.args(["serve", "--data-dir", "other", "--store", &url]);
-        command.args(["--port", "0", "--mqtt-listen", "127.0.0.1:0"]);
-        let refused = run(&mut command, "");
-        assert_eq!(refused.code, 1, "{url}: {}", refused.err);
-        assert!(refused.err.contains(part), "{url}: {}", refused.err);
-        assert!(refused.err.contains("hint:"), "{}", refused.err);
-        for secret in ["s3cret", "wr0ng"] {
-            assert!(!refused.err.contains(secret), "{}", refused.err);
-        }
+        let refusal = refusal(&station, &url);
+        assert!(refusal.contains(part), "{url}: {refusal}");
+    }
+}
+
+/// Why another station does not start with a database.
+fn refusal(station: &Station, url: &str) -> String {
+    let mut command = signalbox(station.home());
+    command.args(["serve", "--data-dir", "other", "--store", url]);
+    command.args(["--port", "0", "--mqtt-listen", "127.0.0.1:0"]);
+    let refused = run(&mut command, "");
+    assert_eq!(refused.code, 1, "{url}: {}", refused.err);
+    assert!(refused.err.contains("hint:"), "{}", refused.err);
+    for secret in ["s3cret", "wr0ng"] {
+        assert!(!refused.err.contains(secret), "{}", refused.err);
+    }
+    refused.err
+}
+
+#[test]
+fn the_way_to_the_database_can_be_encrypted_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    certificates(dir.path());
+    let file = |name: &str| dir.path().join(name);
+    let server = Postgres::with_tls(&file("server.crt"), &file("server.key"));
+    let (url, root) = (server.url(), file("ca.crt").display().to_string());
+    let named = url.replace("127.0.0.1", "localhost");
+    let station = Station::configured(&config(&format!(
+        "{url}?sslmode=verify-full&sslrootcert={root}"
+    )));
+    assert_eq!(station.get("/api/v1/nodes")["nodes"], json!([]));
+    let plain = server.sql(
+        "SELECT count(*) > 1, count(*) FILTER (WHERE NOT ssl) FROM pg_stat_ssl \
+         JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'signalbox%'",
+    );
+    assert_eq!(plain, "t|0", "all connections are encrypted");
+    // The certificate is for 127.0.0.1, and its authority is known to nobody else.
+    for (url, part) in [
+        (format!("{url}?sslmode=verify-full"), "UnknownIssuer"),
+        (format!("{url}?sslmode=verify-ca"), "UnknownIssuer"),
+        (
+            format!("{named}?sslmode=verify-full&sslrootcert={root}"),
+            "not valid for name",
+        ),
+        (
+            format!("{named}?sslmode=verify-ca&sslrootcert={root}"),
+            "is open in another daemon",
+        ),
+        (
+            format!("{named}?sslmode=require"),
+            "is open in another daemon",
+        ),
+        (
+            format!("{url}?sslmode=verify-full&sslrootcert=/nowhere"),
+            "`/nowhere`",
+        ),
+    ] {
+        let refusal = refusal(&station, &url);
+        assert!(refusal.contains(part), "{url}: {refusal}");
     }
 }
 
@@ -238,9 +290,9 @@ fn a_station_moves_into_a_database_and_back() {
         refused.err
     );
     assert_eq!(
-        server.sql("SELECT count(*) FROM sample"),
-        "0",
-        "nothing was copied"
+        server.sql("SELECT to_regclass('sample')"),
+        "",
+        "nothing was made"
     );
 
     // The nodes go on publishing; what is not acknowledged they send again.

@@ -6,4 +6,4 @@ mod losses;
 mod mosquitto;
 mod others;
 mod shipped;
-mod tls;
+pub(crate) mod tls;

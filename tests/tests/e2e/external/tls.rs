@@ -6,7 +6,7 @@ use super::helper::{command_becomes, healthy, order, says, trouble};
 use crate::helper::{Mosquitto, Setup, Station, eventually, run, tool};
 
 /// An authority and what it has signed: a server's and a client's certificate.
-fn certificates(dir: &Path) {
+pub(crate) fn certificates(dir: &Path) {
     let openssl = |args: &[&str]| {
         run(tool("openssl", dir).args(args), "").good();
     };
