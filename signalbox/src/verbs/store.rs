@@ -45,7 +45,7 @@ async fn copy(args: CopyArgs) -> anyhow::Result<ExitCode> {
     };
     let copied = store::copy(&args.from, &args.to, &told).await;
     bar.finish_and_clear();
-    let copied = copied.map_err(with_hint)?;
+    let copied = copied.map_err(|error| with_hint(&error))?;
     tell(&args, &copied)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -59,8 +59,8 @@ fn bar() -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(0).with_style(style))
 }
 
-fn with_hint(error: StoreError) -> anyhow::Error {
-    let hint = match &error {
+fn with_hint(error: &StoreError) -> anyhow::Error {
+    let hint = match error {
         StoreError::Unusable { .. } => {
             "stop the daemons of both sides; the target must be empty; nothing was changed"
         }

@@ -25,10 +25,8 @@ pub(super) struct Table {
     pub(super) key: &'static str,
 }
 
-/// Samples that are rows.
+/// The table of samples that are rows.
 pub(super) const SAMPLE: &str = "sample";
-/// Samples that are sealed.
-pub(super) const CHUNK: &str = "chunk";
 
 /// All tables; what another refers to comes first.
 const TABLES: [Table; 17] = [
@@ -38,7 +36,7 @@ const TABLES: [Table; 17] = [
     table("mark", "node, boot"),
     table("series", "id"),
     table(SAMPLE, "series_id, ts_us"),
-    table(CHUNK, "key"),
+    table("chunk", "key"),
     table("latest", "series_id"),
     table("rollup", "series_id, hour"),
     table("rule", "id"),
@@ -65,8 +63,6 @@ pub(super) trait End: Send {
     async fn tables(&mut self) -> Result<Vec<String>>;
     /// Columns of a table that are copied.
     async fn columns(&mut self, table: Table) -> Result<Vec<String>>;
-    /// From now on gives sealed samples as rows of [`SAMPLE`], for a target that cannot seal.
-    fn unseal(&mut self);
     /// Number of rows.
     async fn count(&mut self, table: Table) -> Result<u64>;
     /// All rows.
@@ -199,12 +195,7 @@ async fn tables(
         let Some(table) = known.get(name.as_str()) else {
             return Err(refused(from, &format!("has the unknown table `{name}`")));
         };
-        if ours.contains(name) {
-            continue;
-        }
-        if table.name == CHUNK {
-            source.unseal();
-        } else if source.count(*table).await? > 0 {
+        if !ours.contains(name) && source.count(*table).await? > 0 {
             return Err(refused(to, &format!("has no table `{name}`")));
         }
     }

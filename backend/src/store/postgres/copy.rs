@@ -154,8 +154,6 @@ impl End for Side {
         Ok(copied.map(str::to_owned).collect())
     }
 
-    fn unseal(&mut self) {}
-
     async fn count(&mut self, table: Table) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}", table.name);
         let row = self.client().query_one(&sql, &[]).await?;

@@ -6,19 +6,17 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::{
     AssertSqlSafe, Row as _, Sqlite, TypeInfo as _, ValueRef as _,
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::{SqliteStore, chunks::of_key, file, open};
+use super::{SqliteStore, file, open};
 use crate::store::{
     Result, StoreError,
-    chunk::{Point, Reader},
-    copy::{Cell, End, Row, Rows, SAMPLE, Table},
-    history::damaged,
+    copy::{Cell, End, Row, Rows, Table},
 };
 
 /// Rows of one statement.
@@ -31,8 +29,6 @@ pub(in crate::store) struct Side {
     store: SqliteStore,
     /// Of a target.
     beside: Option<Beside>,
-    /// Whether sealed samples are given as rows.
-    unseals: bool,
 }
 
 /// A file that is filled beside its place; removed with the value unless it was moved there.
@@ -69,7 +65,6 @@ pub(in crate::store) async fn source(path: &Path) -> Result<Side> {
     Ok(Side {
         store: open(path).await?,
         beside: None,
-        unseals: false,
     })
 }
 
@@ -92,7 +87,6 @@ pub(in crate::store) async fn target(path: &Path) -> Result<Side> {
     Ok(Side {
         store: open(&beside.path).await?,
         beside: Some(beside),
-        unseals: false,
     })
 }
 
@@ -114,29 +108,6 @@ fn remove(path: &Path) -> Result<()> {
 fn failed(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable {
         reason: format!("`{}`: {error}", path.display()),
-    }
-}
-
-impl Side {
-    /// Sealed samples as rows.
-    fn sealed(&self, columns: Vec<String>) -> Rows<'_> {
-        let chunks = sqlx::query_as("SELECT key, data FROM chunk ORDER BY key");
-        chunks
-            .fetch(&self.store.readers)
-            .map(move |chunk| {
-                let (key, data): (i64, Vec<u8>) = chunk?;
-                let (series, day) = of_key(key);
-                let mut points = Vec::new();
-                Reader::open(day, &data)
-                    .and_then(|mut reader| reader.read(&(i64::MIN..i64::MAX), &mut points))
-                    .map_err(|error| damaged(series, day, &error))?;
-                let rows = points
-                    .iter()
-                    .map(|point| sample_row(series, point, &columns));
-                Ok::<_, StoreError>(stream::iter(rows.collect::<Vec<_>>()))
-            })
-            .try_flatten()
-            .boxed()
     }
 }
 
@@ -171,33 +142,17 @@ impl End for Side {
             .await?)
     }
 
-    fn unseal(&mut self) {
-        self.unseals = true;
-    }
-
     async fn count(&mut self, table: Table) -> Result<u64> {
-        let mut count = count(&self.store, table.name).await?;
-        if self.unseals && table.name == SAMPLE {
-            let sealed: Option<i64> = sqlx::query_scalar("SELECT sum(samples) FROM chunk")
-                .fetch_one(&self.store.readers)
-                .await?;
-            count += sealed.unwrap_or_default().unsigned_abs();
-        }
-        Ok(count)
+        count(&self.store, table.name).await
     }
 
     fn rows<'e>(&'e mut self, table: Table, columns: &[String]) -> Rows<'e> {
-        let (asked, columns) = (columns.to_vec(), columns.join(", "));
-        let Table { name, key } = table;
+        let (columns, Table { name, key }) = (columns.join(", "), table);
         let sql = format!("SELECT {columns} FROM {name} ORDER BY {key}");
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        sqlx::query(AssertSqlSafe(sql))
             .fetch(&self.store.readers)
-            .map(|row| row_of(&row?));
-        if self.unseals && name == SAMPLE {
-            rows.chain(self.sealed(asked)).boxed()
-        } else {
-            rows.boxed()
-        }
+            .map(|row| row_of(&row?))
+            .boxed()
     }
 
     async fn fill(&mut self, table: Table, columns: &[String], rows: Rows<'_>) -> Result<()> {
@@ -253,19 +208,6 @@ fn bind<'q>(
         Cell::Text(text) => query.bind(text),
         Cell::Bytes(bytes) => query.bind(bytes),
     }
-}
-
-fn sample_row(series: i64, point: &Point, columns: &[String]) -> Result<Row> {
-    let cell = |column: &String| match column.as_str() {
-        "series_id" => Ok(Cell::Integer(series)),
-        "ts_us" => Ok(Cell::Integer(point.ts_us)),
-        "value" => Ok(Cell::Real(point.value)),
-        "flags" => Ok(Cell::Integer(point.flags.into())),
-        other => Err(StoreError::Unusable {
-            reason: format!("a sealed sample has no `{other}`"),
-        }),
-    };
-    columns.iter().map(cell).collect()
 }
 
 fn row_of(row: &SqliteRow) -> Result<Row> {
