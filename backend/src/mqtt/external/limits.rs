@@ -90,7 +90,10 @@ pub(super) fn check_granted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::external::wire::Qos;
+    use crate::{
+        config::{Config, Secret},
+        mqtt::external::wire::Qos,
+    };
 
     fn subscriptions(n: usize) -> Vec<Subscription> {
         (0..n)
@@ -99,6 +102,38 @@ mod tests {
                 qos: Qos::AtLeastOnce,
             })
             .collect()
+    }
+
+    #[test]
+    fn limits_that_are_too_narrow_are_told_in_one_sentence() {
+        let mut config = Config::default();
+        config.mqtt.broker = Some(Secret::from("mqtt://broker"));
+        config.mqtt.qos = 2;
+        let settings = Settings::new(&config).unwrap().unwrap();
+        let report = Report::new(String::new());
+        let wide = Limits {
+            session_expiry_s: Some(u32::MAX),
+            qos_max: Some(2),
+            has_retain: Some(true),
+            packet_bytes_max: Some(u32::MAX),
+            ..Limits::default()
+        };
+        let narrow = Limits {
+            session_expiry_s: Some(60),
+            qos_max: Some(1),
+            has_retain: Some(false),
+            packet_bytes_max: Some(1_000),
+            ..Limits::default()
+        };
+        for (limits, n) in [(&Limits::default(), 0), (&narrow, 1), (&wide, 0)] {
+            check(limits, &settings, &report);
+            assert_eq!(report.warnings().len(), n, "{limits:?}");
+        }
+        check(&narrow, &settings, &report);
+        let warning = report.warnings().remove(0);
+        for words in ["60 s", "QoS 1", "retained", "1000 bytes"] {
+            assert!(warning.contains(words), "{words}: {warning}");
+        }
     }
 
     #[test]

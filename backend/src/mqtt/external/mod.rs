@@ -6,6 +6,7 @@
 mod commands;
 mod connection;
 mod fault;
+mod hearing;
 mod ingest;
 mod limits;
 mod oversize;
@@ -13,6 +14,8 @@ mod report;
 mod retry;
 mod settings;
 mod sys;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod translate;
 mod unacked;
