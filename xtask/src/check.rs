@@ -10,6 +10,8 @@ const DENY_VERSION: &str = "0.20.2";
 
 pub(crate) fn run(shell: &Shell) -> Result<()> {
     cmd!(shell, "cargo fmt --all --check").run()?;
+    let firmware = "firmware/lx106/Cargo.toml";
+    cmd!(shell, "cargo fmt --manifest-path {firmware} --all --check").run()?;
     let all = [
         "--locked",
         "--workspace",

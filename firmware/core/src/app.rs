@@ -129,6 +129,7 @@ where
     }
 
     /// Switches off what is due, measures when it is time, and shows the pins what is to be.
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     pub fn turn(&mut self) {
         let now_ms = self.clock.now_ms();
         self.node.tick(now_ms);
@@ -161,6 +162,7 @@ where
         self.hardware.feed_watchdog();
     }
 
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     fn keep(&mut self, now_ms: u64) {
         self.kept_ms = Some(now_ms);
         if self.started_ms + GOOD_START_MS <= now_ms {

@@ -73,22 +73,29 @@ where
     /// # Errors
     /// The flash cannot be read.
     pub async fn recent(&mut self) -> Result<Vec<Id, RECENT_IDS_MAX>, FlashFailed> {
-        let mut numbered: Vec<(u32, Id), RECENT_IDS_MAX> = Vec::new();
+        let mut recent: Vec<Id, RECENT_IDS_MAX> = Vec::new();
+        // Number of the newest, and how many come before it in the order of places.
+        let mut newest: Option<(u32, usize)> = None;
         for place in 0..RECENT_IDS_MAX {
             let mut buffer = [0; BUFFER_BYTES];
             let key = place as u8;
             let found = self.records.fetch_item::<&[u8]>(&mut buffer, &key).await;
-            let Some(value) = found.map_err(|_| FlashFailed)? else {
+            let found = found.map_err(|_| FlashFailed)?.and_then(numbered_id);
+            let Some((number, id)) = found else {
                 continue;
             };
-            if let Some(one) = numbered_id(value) {
-                // There are as many places as it can hold.
-                let _ = numbered.push(one);
+            if newest.is_none_or(|(known, _)| known < number) {
+                newest = Some((number, recent.len()));
             }
+            // There are as many places as it can hold.
+            let _ = recent.push(id);
         }
-        numbered.sort_unstable_by_key(|(number, _)| *number);
-        self.next = numbered.last().map_or(0, |(last, _)| last.wrapping_add(1));
-        Ok(numbered.into_iter().map(|(_, id)| id).collect())
+        if let Some((number, before)) = newest {
+            // Places are used in turn, so behind the newest lies the oldest.
+            recent.rotate_left(before + 1);
+            self.next = number.wrapping_add(1);
+        }
+        Ok(recent)
     }
 
     /// Remembers a command that was executed.

@@ -158,6 +158,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
     /// Takes a command's payload. What cannot be read is counted, and refused when at least its
     /// id can be read. When the command was executed, its id, to be remembered before the next
     /// message goes out.
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     pub fn command(&mut self, payload: &[u8], now_ms: u64) -> Option<Id> {
         match Command::decode(payload) {
             Ok(command) => {
@@ -260,6 +261,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
     /// The next message to publish, written into the buffer (at least [`BUFFER_BYTES_MIN`]):
     /// the first status of a connection, acks, a later status, readings, in this order. It is
     /// under way until [`Node::acknowledged`] or [`Node::disconnected`].
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     pub fn next_publish<'a>(&mut self, buffer: &'a mut [u8], now_ms: u64) -> Option<Publish<'a>> {
         if !self.connected {
             return None;

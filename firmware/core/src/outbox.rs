@@ -126,6 +126,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Outbox<M> {
         None
     }
 
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     fn encode(
         &self,
         (boot, seq): (u32, u32),

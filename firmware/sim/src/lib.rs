@@ -10,6 +10,8 @@
 //! | `past` | made-up history, published before the node begins |
 //! | `sim` | all nodes of a process, and the way to pull their plugs |
 
+#[cfg(test)]
+mod bytes;
 mod client;
 mod connection;
 mod past;

@@ -71,7 +71,9 @@ fn compile(shell: &Shell, workspace: &Path, target_dir: &Path) -> Result<()> {
     let _rustc = shell.push_env("RUSTC", tools::RUSTC);
     // To build the library, and for a target that is described by a file.
     let _unstable = shell.push_env("RUSTC_BOOTSTRAP", "1");
-    let _flags = shell.push_env("RUSTFLAGS", "--emit=asm -Ccodegen-units=1");
+    // Paths of source files in panics would take data RAM; the line is kept.
+    let flags = "--emit=asm -Ccodegen-units=1 -Zlocation-detail=line";
+    let _flags = shell.push_env("RUSTFLAGS", flags);
     let _target_dir = shell.push_env("CARGO_TARGET_DIR", target_dir);
     let cargo = tools::CARGO;
     let unstable = ["-Zbuild-std=core", "-Zjson-target-spec"];

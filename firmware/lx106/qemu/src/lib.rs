@@ -37,11 +37,11 @@ use core::{
 use embassy_futures::select::{Either, select};
 use heapless::{String, Vec};
 use signalbox_node::{
-    ActuatorOptions, App, Buffers, MetricOptions, Node, NodeOptions, Saved,
+    ActuatorOptions, App, Buffers, MetricOptions, Node, NodeOptions, RECENT_IDS_MAX, Saved,
     board::Clock as _,
     kept::{KEEP_MS, Kept},
 };
-use signalbox_protocol::payload::{Encoding, Name};
+use signalbox_protocol::payload::{Encoding, Id, Name};
 
 use crate::{
     bench::{Bench, Settings},
@@ -101,33 +101,12 @@ async fn node(
         env!("CARGO_PKG_VERSION"),
         clock::frequency_hz()
     ));
-    let before = Kept::read(&cpu::read_kept()).map(|kept| kept.after_reset(BLIND_MS));
-    let safe_mode = before.as_ref().is_some_and(Kept::is_safe_mode);
-    let failed_starts = before.as_ref().map_or(1, |kept| kept.failed_starts);
     let settings = bench::settings(bench, flash, clock).await;
-    let reason = match (&before, safe_mode) {
-        (_, true) => "safe mode",
-        (Some(_), false) => "reset",
-        (None, false) => "power on",
-    };
-    bench.borrow_mut().say(format_args!("start {reason}"));
     let recent = flash.borrow_mut().recent().await;
     let recent = recent.unwrap_or_else(|_| {
         bench.borrow_mut().say(format_args!("flash failed"));
         Vec::new()
     });
-    let saved = match before {
-        Some(kept) if !safe_mode => kept.saved,
-        _ => Saved {
-            actuators: Vec::new(),
-            recent,
-        },
-    };
-    let boot = clock.entropy();
-    let options = options(&settings, safe_mode);
-    let seed = boot.rotate_left(16);
-    let readings = memory.readings.as_mut_slice();
-    let node = Node::new(options, readings, boot, Some(&saved), seed, clock.now_ms());
     let wire = RefCell::new(DhtWire::default());
     let mut network = Stack::new(bench, clock, settings.broker);
     let hardware = BenchHardware::new(bench, &wire, clock, flash);
@@ -135,7 +114,14 @@ async fn node(
         send: &mut memory.send,
         receive: &mut memory.receive,
     };
-    let mut app = App::new(clock, hardware, node, settings.login, failed_starts);
+    let mut app = app(
+        hardware,
+        clock,
+        bench,
+        &settings,
+        recent,
+        &mut memory.readings,
+    );
     let running = app.run(&mut network, &mut buffers);
     let new_settings = poll_fn(|context| {
         // Flash of this board never waits.
@@ -147,6 +133,41 @@ async fn node(
     match select(running, new_settings).await {
         Either::First(never) | Either::Second(never) => never,
     }
+}
+
+/// The node with what it knows from before. Not inlined, so that what is needed only for it does not
+/// stay on the stack.
+#[inline(never)]
+fn app<'a>(
+    hardware: BenchHardware<'a>,
+    clock: &'a CycleClock,
+    bench: &RefCell<Bench>,
+    settings: &Settings,
+    recent: Vec<Id, RECENT_IDS_MAX>,
+    readings: &'static mut [u8; READINGS_BYTES],
+) -> App<'a, CycleClock, BenchHardware<'a>, &'static mut [u8]> {
+    let before = Kept::read(&cpu::read_kept()).map(|kept| kept.after_reset(BLIND_MS));
+    let safe_mode = before.as_ref().is_some_and(Kept::is_safe_mode);
+    let failed_starts = before.as_ref().map_or(1, |kept| kept.failed_starts);
+    let reason = match (&before, safe_mode) {
+        (_, true) => "safe mode",
+        (Some(_), false) => "reset",
+        (None, false) => "power on",
+    };
+    bench.borrow_mut().say(format_args!("start {reason}"));
+    let saved = match before {
+        Some(kept) if !safe_mode => kept.saved,
+        _ => Saved {
+            actuators: Vec::new(),
+            recent,
+        },
+    };
+    let boot = clock.entropy();
+    let options = options(settings, safe_mode);
+    let seed = boot.rotate_left(16);
+    let readings = readings.as_mut_slice();
+    let node = Node::new(options, readings, boot, Some(&saved), seed, clock.now_ms());
+    App::new(clock, hardware, node, settings.login.clone(), failed_starts)
 }
 
 fn options(settings: &Settings, safe_mode: bool) -> NodeOptions {

@@ -23,7 +23,9 @@ fn joined(station: &Station, name: &str) -> Board {
 #[track_caller]
 fn online(station: &Station, name: &str) {
     eventually("the node is online", || {
-        let node = station.get(&format!("/api/v1/nodes/{name}"));
+        let nodes = station.get("/api/v1/nodes");
+        let mut nodes = nodes["nodes"].as_array().expect("a list").iter();
+        let node = nodes.find(|node| node["name"] == name)?;
         (node["presence"] == "online").then_some(())
     });
 }

@@ -1,7 +1,7 @@
-//! Many nodes at once.
+//! Many nodes at once, and another broker.
 
-use super::{joined, reported, stored};
-use crate::helper::Station;
+use super::{joined, online, reported, stored};
+use crate::helper::{Board, Mosquitto, Setup, Station};
 
 const NODES: usize = 10;
 
@@ -22,4 +22,41 @@ fn ten_nodes_at_once() {
         board.pin("led", "on");
         reported(&station, name, "led", "on");
     }
+}
+
+/// Name and password at Mosquitto.
+const STATION: (&str, &str) = ("station", "the-stations-secret");
+const KITCHEN: (&str, &str) = ("kitchen", "the-kitchens-secret");
+
+#[test]
+fn through_mosquitto_with_the_settings_that_we_ship() {
+    let mut broker = Mosquitto::guarded(&[STATION, KITCHEN]);
+    let port = broker.port().to_string();
+    let station = Station::with(Setup {
+        broker: Some(format!("mqtt://{}@127.0.0.1:{port}", STATION.0)),
+        environment: vec![(
+            "SIGNALBOX_MQTT__BROKER_PASSWORD".to_owned(),
+            STATION.1.to_owned(),
+        )],
+        ..Setup::default()
+    });
+    let mut board = Board::start(station.home(), KITCHEN.0, KITCHEN.1, &port);
+    board.expect("mqtt connected");
+    online(&station, "kitchen");
+    stored(&station, "kitchen", "temperature", 21.5);
+    let done = station.json(&["send", "kitchen", "pump", "on", "--for", "8s"]);
+    assert_eq!(done["state"], "confirmed", "{done:#}");
+    board.pin("pump", "on");
+    board.reset();
+    board.pin("pump", "on");
+    board.expect("mqtt connected");
+    // What happens while the broker is away is told when it is back.
+    broker.kill();
+    board.expect("mqtt lost");
+    board.pin("pump", "off");
+    board.tell("soil 700");
+    broker.start_again();
+    board.expect("mqtt connected");
+    stored(&station, "kitchen", "soil", 700.0);
+    reported(&station, "kitchen", "pump", "off");
 }

@@ -84,3 +84,30 @@ fn after_a_power_cut_everything_is_off_and_the_station_knows() {
     assert_eq!(done["state"], "confirmed", "{done:#}");
     board.pin("led", "on");
 }
+
+/// Starts that do not last, until the node begins as carefully as it can.
+const FAILED_STARTS: usize = 4;
+
+#[test]
+fn starts_that_fail_lead_to_safe_mode() {
+    let station = Station::start();
+    let mut board = joined(&station, "kitchen");
+    let done = station.json(&["send", "kitchen", "pump", "on"]);
+    assert_eq!(done["state"], "confirmed", "{done:#}");
+    board.pin("pump", "on");
+    for _ in 1..FAILED_STARTS {
+        board.reset();
+        board.pin("pump", "on");
+    }
+    board.tell("reset");
+    board.expect("start safe mode");
+    board.pin("pump", "off");
+    board.expect("mqtt connected");
+    reported(&station, "kitchen", "pump", "off");
+    let node = station.get("/api/v1/nodes/kitchen");
+    let firmware = node["firmware"].as_str().expect("a version");
+    assert!(firmware.ends_with("-safe"), "{firmware}");
+    let done = station.json(&["send", "kitchen", "led", "on"]);
+    assert_eq!(done["state"], "confirmed", "{done:#}");
+    board.pin("led", "on");
+}
