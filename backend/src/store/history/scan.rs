@@ -19,8 +19,12 @@ use crate::store::{
     convert::us,
 };
 
-/// Width of the first window.
-const WINDOW_US: i64 = 1_000_000;
+/// Width of the first window for each sample that is wanted of each series: what most sensors
+/// keep between two.
+const WINDOW_US: i64 = 60_000_000;
+/// The least and the most that the first window is wide.
+const WINDOW_MIN_US: i64 = 1_000_000;
+const WINDOW_MAX_US: i64 = 86_400_000_000;
 /// The most by which a window becomes wider or narrower than the one before.
 const WINDOW_FACTOR_MAX: f64 = 16.0;
 /// Chunks that are fetched first, when a few samples of one series are wanted.
@@ -63,6 +67,7 @@ pub(super) struct Scan<S> {
     /// Samples up to and including this one were given already (oldest first only).
     after: Option<Position>,
     order: Order,
+    /// Width of the next window; 0 before the first.
     window_us: i64,
 }
 
@@ -80,7 +85,7 @@ impl<S: Source> Scan<S> {
             to_us: filter.to.map_or(i64::MAX, us),
             after: None,
             order,
-            window_us: WINDOW_US,
+            window_us: 0,
         }
     }
 
@@ -116,6 +121,11 @@ impl<S: Source> Scan<S> {
     async fn windows(&mut self, which: &Which, names: &Names, limit: usize) -> Result<Vec<Found>> {
         let (mut from, mut to) = (self.from_us, self.to_us);
         let mut all: Vec<Found> = Vec::new();
+        if self.window_us == 0 {
+            let each = i64::try_from(limit / names.series.len().max(1)).unwrap_or(i64::MAX);
+            let width = each.saturating_mul(WINDOW_US);
+            self.window_us = width.clamp(WINDOW_MIN_US, WINDOW_MAX_US);
+        }
         while let Some(edge) = self.edge(which, from..to).await? {
             // Without a gap no edge has to be looked for.
             let mut gap = false;

@@ -77,16 +77,20 @@ impl Source for Tables {
 
     async fn rows(&self, asked: &RowsAsked<'_>) -> Result<Vec<(i64, Point)>> {
         let mut query = rows_query(asked);
+        let point = |ts_us, value, flags| Point {
+            ts_us,
+            value,
+            flags,
+        };
+        if let Some(id) = asked.which.id {
+            // Each column of each row is a copy on the way here.
+            let rows: Vec<(i64, f64, u8)> = query.build_query_as().fetch_all(&self.readers).await?;
+            let row = |(ts_us, value, flags)| (id, point(ts_us, value, flags));
+            return Ok(rows.into_iter().map(row).collect());
+        }
         let rows: Vec<(i64, i64, f64, u8)> =
             query.build_query_as().fetch_all(&self.readers).await?;
-        let row = |(series, ts_us, value, flags)| {
-            let point = Point {
-                ts_us,
-                value,
-                flags,
-            };
-            (series, point)
-        };
+        let row = |(series, ts_us, value, flags)| (series, point(ts_us, value, flags));
         Ok(rows.into_iter().map(row).collect())
     }
 
@@ -221,7 +225,7 @@ const fn pick(order: Order) -> &'static str {
 fn rows_query(asked: &RowsAsked<'_>) -> QueryBuilder<Sqlite> {
     // CROSS JOIN keeps the planner at one short range of the clustered key per series.
     let mut query = QueryBuilder::<Sqlite>::new(match asked.which.id {
-        Some(_) => "SELECT series_id, ts_us, value, flags FROM sample WHERE ts_us >= ",
+        Some(_) => "SELECT ts_us, value, flags FROM sample WHERE ts_us >= ",
         None => {
             "SELECT series_id, ts_us, value, flags FROM series \
              CROSS JOIN sample ON sample.series_id = series.id WHERE ts_us >= "
