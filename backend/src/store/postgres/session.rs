@@ -26,10 +26,12 @@ const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(3);
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What every connection is set to, whatever the server's configuration says. The server gives
-/// up a statement when we do, and a connection whose daemon is gone soon after.
+/// up a statement when we do, and a connection whose daemon is gone soon after. Statements are
+/// short and many, so to compile one (`jit`) would take longer than to execute it.
 pub(super) static SETTINGS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SET synchronous_commit = on; SET timezone = 'UTC'; SET extra_float_digits = 1; \
+         SET jit = off; \
          SET statement_timeout = {call}; SET lock_timeout = {call}; \
          SET idle_in_transaction_session_timeout = {call}; SET tcp_keepalives_idle = {idle}; \
          SET tcp_keepalives_interval = {interval}; SET tcp_keepalives_count = {tries}; \
