@@ -97,7 +97,8 @@ const OTHERS: [Other; 2] = [
         },
         before: &[("/query", "q=CREATE DATABASE b")],
         after: &[],
-        data: "data",
+        // Beside it lie 32 MiB that its list of series reserves.
+        data: "data/b/autogen",
         log: Some("wal"),
         query: || {
             let (from, to) = (START_S, START_S + 365 * DAY_S);
