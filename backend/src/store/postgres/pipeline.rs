@@ -2,7 +2,7 @@
 //! between: a transaction costs one round trip, not one for each of its statements. When one
 //! fails, the server skips the rest and turns the COMMIT into a rollback.
 
-use std::pin::Pin;
+use std::{future::ready, pin::Pin};
 
 use futures_util::FutureExt as _;
 use tokio_postgres::{Client, Error, Statement, types::ToSql};
@@ -25,7 +25,6 @@ pub(super) struct Pipeline<'c> {
     pub(super) client: &'c Client,
     begun: bool,
     waiting: Vec<Answer<'c>>,
-    failed: Option<Error>,
 }
 
 impl<'c> Pipeline<'c> {
@@ -34,7 +33,6 @@ impl<'c> Pipeline<'c> {
             client,
             begun: false,
             waiting: Vec::new(),
-            failed: None,
         }
     }
 
@@ -43,9 +41,9 @@ impl<'c> Pipeline<'c> {
         match (&mut answer).now_or_never() {
             None => self.waiting.push(answer),
             Some(Ok(())) => {}
-            Some(Err(error)) => {
-                self.failed.get_or_insert(error);
-            }
+            // In its turn: what an earlier statement is told is the cause, and what this one is
+            // told may be only that the transaction has failed already.
+            Some(Err(error)) => self.waiting.push(Box::pin(ready(Err(error)))),
         }
     }
 
@@ -76,12 +74,11 @@ impl<'c> Pipeline<'c> {
 
     /// Waits for all answers; the first error, which has undone the transaction.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
+        let mut first = Ok(());
         for answer in self.waiting.drain(..) {
-            if let Err(error) = answer.await {
-                self.failed.get_or_insert(error);
-            }
+            first = first.and(answer.await);
         }
-        self.failed.take().map_or(Ok(()), Err)
+        first
     }
 
     /// Ends the transaction; when this is `Ok`, all of it is on disk.
