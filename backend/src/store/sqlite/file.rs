@@ -38,8 +38,22 @@ pub(super) fn unusable(path: &Path, reason: impl std::fmt::Display) -> StoreErro
     }
 }
 
-/// Makes the folder and takes the lock, which holds until the file that it gives is dropped.
-pub(super) fn lock(path: &Path) -> Result<File> {
+/// The lock of a database file; given up with the value.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child of this process has the file too, from its fork
+        // to its exec.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the lock of the database is given up with the process only");
+        }
+    }
+}
+
+/// Makes the folder and takes the lock.
+pub(super) fn lock(path: &Path) -> Result<Lock> {
     let lock_path = path.with_extension("lock");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| unavailable(folder, &error))?;
@@ -48,7 +62,7 @@ pub(super) fn lock(path: &Path) -> Result<File> {
         .open(&lock_path)
         .map_err(|error| unavailable(&lock_path, &error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(TryLockError::WouldBlock) => Err(unusable(path, "is open in another daemon")),
         Err(TryLockError::Error(error)) => Err(unavailable(&lock_path, &error)),
     }
@@ -101,4 +115,21 @@ fn restrict(file: &File) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn restrict(_file: &File) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_a_child_has_as_well_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let held = lock(&path).unwrap();
+        let of_a_child = held.0.try_clone().unwrap();
+        assert!(lock(&path).is_err());
+        drop(held);
+        lock(&path).unwrap();
+        drop(of_a_child);
+    }
 }

@@ -20,7 +20,6 @@ mod tests;
 mod write;
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -62,7 +61,7 @@ pub struct SqliteStore {
     sealing: Mutex<Cursor>,
     path: PathBuf,
     /// Held for as long as the store is open, so that no second daemon writes the same file.
-    _lock: File,
+    _lock: file::Lock,
 }
 
 /// The one connection that writes. Transactions are begun and ended by hand: SQLite ends them by
