@@ -129,7 +129,10 @@ impl Engine {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shutdown.cancelled() => break,
             }
-            self.gather(&mut messages, &mut requests).await;
+            let heart = self.parts.heart.clone();
+            heart
+                .during(self.gather(&mut messages, &mut requests))
+                .await;
             self.drain(&mut messages, &mut requests);
             self.turn(&mut messages, &mut requests).await;
         }

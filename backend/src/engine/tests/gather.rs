@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rig::Rig;
 use crate::{
-    engine::{BATCH_MESSAGES_MAX, EngineHandle, Request, channel, start},
+    engine::{BATCH_MESSAGES_MAX, EngineHandle, Heart, Request, channel, start},
     ingest::Inbound,
 };
 
@@ -23,6 +23,7 @@ const LONG_MS: u32 = 30_000;
 
 struct Running {
     handle: EngineHandle,
+    heart: Heart,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -31,8 +32,15 @@ impl Running {
     async fn start(rig: &Rig) -> Self {
         let (handle, inputs) = channel();
         let stop = CancellationToken::new();
-        let task = start(inputs, rig.parts(), stop.clone()).await.unwrap();
-        Self { handle, stop, task }
+        let parts = rig.parts();
+        let heart = parts.heart.clone();
+        let task = start(inputs, parts, stop.clone()).await.unwrap();
+        Self {
+            handle,
+            heart,
+            stop,
+            task,
+        }
     }
 
     /// Hands a measurement over and waits until the engine has taken it.
@@ -134,4 +142,24 @@ async fn a_stop_commits_what_waits_for_others() {
     let mut committed = engine.measure(&rig, 1).await;
     engine.end().await;
     assert_eq!(committed.try_recv(), Ok(()));
+}
+
+/// Or the service manager would take an engine that waits for one that hangs.
+#[tokio::test]
+async fn the_heart_beats_while_measurements_wait() {
+    let rig = Rig::with_commit_interval_ms(LONG_MS).await;
+    let engine = Running::start(&rig).await;
+    let mut committed = engine.measure(&rig, 1).await;
+    let until = Instant::now() + DEADLINE;
+    let mut beats = 0;
+    let mut before = engine.heart.silent_for();
+    while beats < 2 {
+        assert!(Instant::now() < until, "{beats} beats");
+        tokio::task::yield_now().await;
+        let now = engine.heart.silent_for();
+        beats += u32::from(now < before);
+        before = now;
+    }
+    assert!(committed.try_recv().is_err(), "it waits still");
+    engine.end().await;
 }
