@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, demo, health, incidents, login, logout, nodes, publish, rules, send,
-    serve, sim, store, subscribe, terminal, user,
+    commands, config, data, demo, dial_stdio, health, incidents, login, logout, nodes, publish,
+    rules, send, serve, sim, store, subscribe, terminal, user, watch,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -26,6 +26,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run the station without a terminal
     Serve(serve::Args),
+    /// Print a line for each thing that happens, for screen readers and logs
+    Watch(watch::Args),
     /// Open a session at a station
     Login(login::Args),
     /// End the session
@@ -61,6 +63,8 @@ enum Verb {
     Pub(publish::Args),
     /// Print MQTT messages of any broker
     Sub(subscribe::Args),
+    /// Join standard input and output to the local daemon; what `ssh://` starts on the far side
+    DialStdio(dial_stdio::Args),
 }
 
 impl Cli {
@@ -72,6 +76,7 @@ impl Cli {
             Verb::Demo(args) => demo::run(args).await,
             Verb::Sim(args) => sim::run(args).await,
             Verb::Serve(args) => serve::run(args).await,
+            Verb::Watch(args) => watch::run(args).await,
             Verb::Login(args) => login::run(args).await,
             Verb::Logout(args) => logout::run(args).await,
             Verb::Nodes(args) => nodes::list(args).await,
@@ -87,6 +92,7 @@ impl Cli {
             Verb::Config(args) => config::run(&args),
             Verb::Pub(args) => publish::run(args).await,
             Verb::Sub(args) => subscribe::run(args).await,
+            Verb::DialStdio(args) => dial_stdio::run(&args).await,
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fs, io,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::PathBuf,
+    str::FromStr,
 };
 
 use anyhow::Context as _;
@@ -15,16 +17,37 @@ use signalbox_backend::{
 };
 use signalbox_tui::client::{Client, Endpoint};
 
+use crate::client_file::{ClientFile, Profile};
+
 /// Name of the file with tokens.
 const TOKENS_NAME: &str = "sessions.json";
 
 /// Place in the page of help; clap numbers a verb's own options from 0.
 const AFTER_THE_VERBS_OWN: usize = 900;
 
+/// Where a station is, as people say it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place(String);
+
+impl FromStr for Place {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<Endpoint> for Place {
+    fn from(endpoint: Endpoint) -> Self {
+        Self(endpoint.to_string())
+    }
+}
+
 /// Every verb that asks a station takes these.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StationArgs {
-    /// The station: unix://PATH or tcp://HOST:PORT [default: the local socket]
+    /// The station: unix://PATH, tcp://HOST:PORT, ssh://[USER@]HOST[:PORT] or a profile's name
+    /// [default: the local socket]
     #[arg(
         long,
         env = "SIGNALBOX_HOST",
@@ -32,7 +55,7 @@ pub(crate) struct StationArgs {
         global = true,
         display_order = AFTER_THE_VERBS_OWN
     )]
-    pub(crate) host: Option<Endpoint>,
+    pub(crate) host: Option<Place>,
     /// Token of a session [default: the one that `signalbox login` keeps]
     #[arg(
         long,
@@ -49,7 +72,7 @@ pub(crate) struct StationArgs {
 
 impl StationArgs {
     /// As if given to a verb.
-    pub(crate) const fn new(host: Option<Endpoint>, token: Option<String>) -> Self {
+    pub(crate) const fn new(host: Option<Place>, token: Option<String>) -> Self {
         Self {
             host,
             token,
@@ -59,13 +82,33 @@ impl StationArgs {
 
     /// Where the station is.
     pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
-        if let Some(endpoint) = &self.host {
-            return Ok(endpoint.clone());
+        self.place().map(|(endpoint, _)| endpoint)
+    }
+
+    /// Where the station is, and the profile that said so.
+    pub(crate) fn place(&self) -> anyhow::Result<(Endpoint, Option<Profile>)> {
+        let mut file = ClientFile::load()?;
+        let named = self.host.as_ref().map(|place| place.0.clone());
+        if let Some(text) = named.or_else(|| file.host.take()) {
+            if let Some(profile) = file.profiles.remove(&text) {
+                let endpoint = profile.host.parse()?;
+                return Ok((endpoint, Some(profile)));
+            }
+            let endpoint = text.parse().map_err(anyhow::Error::new);
+            // What looks like an address is told as one.
+            return Ok((
+                if text.contains("://") {
+                    endpoint?
+                } else {
+                    endpoint.with_context(|| format!("`{text}` is no profile of `client.toml`"))?
+                },
+                None,
+            ));
         }
         // The local daemon reads the same configuration; when it is broken, the daemon says so.
         let config = config::load(config::default_file().as_deref(), std::env::vars())
             .unwrap_or_else(|_| Config::default());
-        Ok(Endpoint::Unix(listeners::local_socket(&config)?))
+        Ok((Endpoint::Unix(listeners::local_socket(&config)?), None))
     }
 
     /// A client with the session that is kept for this station, if any.

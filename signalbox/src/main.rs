@@ -1,6 +1,7 @@
 //! The one binary: command line and wiring only. Each verb is a file in `verbs/`.
 
 mod cli;
+mod client_file;
 mod context;
 mod log;
 mod output;

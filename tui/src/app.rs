@@ -9,7 +9,12 @@ use ratatui::{
     backend::Backend,
     buffer::Buffer,
     crossterm::{
-        event::{DisableBracketedPaste, EnableBracketedPaste, Event as Input, EventStream},
+        clipboard::CopyToClipboard,
+        event::{
+            DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+            Event as Input, EventStream, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
+            MouseEventKind,
+        },
         execute,
     },
     layout::Rect,
@@ -23,10 +28,12 @@ use tokio::{
 
 use crate::{
     client::{Client, Endpoint},
-    event::{Action, Answer, Event, Net},
-    net, screens,
+    event::{Action, Answer, Event, Mouse, Net},
+    net,
+    screens::{self, Hits},
+    settings::Settings,
     state::State,
-    theme::Theme,
+    theme::{Depth, Theme},
 };
 
 /// Events that wait for the loop; when it is full the station is read more slowly, and tells
@@ -34,30 +41,33 @@ use crate::{
 const EVENTS_MAX: usize = 1_024;
 /// Events that are taken before the screen is looked at again.
 const EVENTS_AT_ONCE_MAX: usize = 512;
-/// Shortest pause between two frames after a key: ten frames a second.
-const FRAME: Duration = Duration::from_millis(100);
+/// Shortest pause between two frames after a key; a key that comes later is shown at once.
+const FRAME: Duration = Duration::from_millis(33);
 /// Shortest pause between two frames that only data changes.
 const DATA_FRAME: Duration = Duration::from_millis(500);
+/// How long a terminal may take to tell its background.
+const BACKGROUND: Duration = Duration::from_millis(400);
+/// An answer of the terminal that came too late arrives as a whole within this time; nobody types
+/// that fast.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Is told the token of a login.
 pub type KeepToken = Box<dyn Fn(&Endpoint, &str) + Send>;
 
 /// How to run the terminal.
 pub struct Options {
-    /// The station.
-    pub endpoint: Endpoint,
-    /// A session's token, if there is one.
-    pub token: Option<String>,
+    /// The station, with a session's token if there is one.
+    pub client: Client,
     /// Told the token of a login in the terminal.
     pub keep_token: KeepToken,
-    /// Whether colours are wanted.
-    pub colour: bool,
+    /// What the person has chosen.
+    pub settings: Settings,
 }
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
-            .field("endpoint", &self.endpoint)
+            .field("client", &self.client)
             .finish_non_exhaustive()
     }
 }
@@ -73,23 +83,45 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         signal(SignalKind::hangup())?,
     ];
     let [terminate, hangup] = &mut told;
+    let theme = first_theme(&options.settings)?;
+    let mouse = options.settings.mouse;
     let mut terminal = ratatui::try_init()?;
     let restore = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         // The panic is what must be seen; the terminal may be gone.
-        let _ = execute!(io::stdout(), DisableBracketedPaste);
+        let _ = execute!(io::stdout(), DisableBracketedPaste, DisableMouseCapture);
         restore(info);
     }));
     execute!(io::stdout(), EnableBracketedPaste)?;
+    if mouse {
+        execute!(io::stdout(), EnableMouseCapture)?;
+    }
     let ended = tokio::select! {
-        ended = run_on(&mut terminal, EventStream::new(), options) => ended,
+        ended = run_on(&mut terminal, EventStream::new(), options, theme) => ended,
         _ = terminate.recv() => Ok(()),
         _ = hangup.recv() => Ok(()),
     };
-    let pasted = execute!(io::stdout(), DisableBracketedPaste);
+    let pasted = execute!(io::stdout(), DisableBracketedPaste, DisableMouseCapture);
     ratatui::try_restore()?;
     pasted?;
     ended
+}
+
+/// The chosen theme, or the one that fits the terminal's background; dark when it does not tell.
+fn first_theme(settings: &Settings) -> anyhow::Result<Theme> {
+    if let Some(name) = &settings.theme {
+        return settings.find_theme(name).map_err(anyhow::Error::msg);
+    }
+    let mut name = "dark";
+    if settings.depth != Depth::None {
+        let mut asked = terminal_colorsaurus::QueryOptions::default();
+        asked.timeout = BACKGROUND;
+        if let Ok(terminal_colorsaurus::ThemeMode::Light) = terminal_colorsaurus::theme_mode(asked)
+        {
+            name = "light";
+        }
+    }
+    settings.find_theme(name).map_err(anyhow::Error::msg)
 }
 
 /// Runs on any terminal, fed with any keys.
@@ -100,19 +132,20 @@ pub async fn run_on<B>(
     terminal: &mut Terminal<B>,
     keys: impl Stream<Item = io::Result<Input>> + Unpin,
     options: Options,
+    theme: Theme,
 ) -> anyhow::Result<()>
 where
     B: Backend,
     B::Error: Send + Sync + 'static,
 {
-    let mut app = App::new(options);
+    let mut app = App::new(options, theme);
     let ended = app.serve(terminal, keys).await;
     app.connection.abort();
     ended
 }
 
 struct App {
-    options: Options,
+    keep_token: KeepToken,
     client: Arc<Client>,
     state: State,
     sender: mpsc::Sender<Event>,
@@ -121,23 +154,30 @@ struct App {
     theme: Theme,
     /// What is on screen.
     shown: Buffer,
+    /// What of it can be clicked.
+    hits: Hits,
+    /// When a late answer of the terminal began; see [`App::is_late_answer`].
+    late: Option<Instant>,
 }
 
 impl App {
-    fn new(options: Options) -> Self {
+    fn new(options: Options, theme: Theme) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let client = Arc::new(Client::new(options.endpoint.clone(), options.token.clone()));
+        let client = Arc::new(options.client);
         let connection = tokio::spawn(net::keep(client.clone(), sender.clone()));
-        let state = State::new(options.endpoint.to_string(), Utc::now());
+        let endpoint = client.endpoint().to_string();
+        let state = State::new(endpoint, options.settings, Utc::now());
         Self {
-            theme: Theme::new(options.colour),
-            options,
+            theme,
+            keep_token: options.keep_token,
             client,
             state,
             sender,
             events,
             connection,
             shown: Buffer::default(),
+            hits: Hits::default(),
+            late: None,
         }
     }
 
@@ -165,7 +205,12 @@ impl App {
                     continue;
                 }
                 key = keys.next() => match key {
+                    Some(Ok(Input::Key(key))) if self.is_late_answer(key) => continue,
                     Some(Ok(Input::Key(key))) => (Event::Key(key), FRAME),
+                    Some(Ok(Input::Mouse(mouse))) => match self.mouse(mouse) {
+                        Some(mouse) => (Event::Mouse(mouse), FRAME),
+                        None => continue,
+                    },
                     Some(Ok(Input::Paste(text))) => (Event::Paste(text), FRAME),
                     Some(Ok(Input::Resize(..))) => {
                         size = terminal.size()?;
@@ -200,9 +245,11 @@ impl App {
                 self.log_in(reply.token.clone());
             }
             for action in self.state.on(event, Utc::now()) {
-                if action == Action::Quit {
-                    return true;
-                }
+                let action = match self.carry_out(action) {
+                    Ok(true) => return true,
+                    Ok(false) => continue,
+                    Err(action) => action,
+                };
                 let (client, sender) = (self.client.clone(), self.sender.clone());
                 tokio::spawn(net::act(client, action, sender));
             }
@@ -214,9 +261,60 @@ impl App {
         false
     }
 
+    /// Does what is the loop's own; gives back what the station is asked for. True ends it.
+    fn carry_out(&mut self, action: Action) -> Result<bool, Action> {
+        let told = match action {
+            Action::Quit => return Ok(true),
+            Action::Copy(text) => {
+                execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))
+            }
+            Action::Mouse(true) => execute!(io::stdout(), EnableMouseCapture),
+            Action::Mouse(false) => execute!(io::stdout(), DisableMouseCapture),
+            Action::Theme(name) => {
+                match self.state.settings.find_theme(&name) {
+                    Ok(theme) => self.theme = theme,
+                    Err(text) => self.state.say(text, true),
+                }
+                Ok(())
+            }
+            action => return Err(action),
+        };
+        if let Err(error) = told {
+            self.state
+                .say(format!("the terminal did not take it: {error}"), true);
+        }
+        Ok(false)
+    }
+
+    /// A terminal that told its background too late sends `ESC ] 11 ; … ESC \` as if typed: none
+    /// of it may be taken as keys.
+    fn is_late_answer(&mut self, key: KeyEvent) -> bool {
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let Some(began) = self.late.filter(|began| began.elapsed() < LATE) else {
+            let begins = alt && key.code == KeyCode::Char(']');
+            self.late = begins.then(Instant::now);
+            return begins;
+        };
+        let ends =
+            (alt && key.code == KeyCode::Char('\\')) || (ctrl && key.code == KeyCode::Char('g'));
+        self.late = (!ends).then_some(began);
+        true
+    }
+
+    fn mouse(&self, mouse: MouseEvent) -> Option<Mouse> {
+        let over = self.hits.at(mouse.column, mouse.row);
+        match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => over.map(Mouse::Click),
+            MouseEventKind::ScrollUp => Some(Mouse::Wheel { up: true, over }),
+            MouseEventKind::ScrollDown => Some(Mouse::Wheel { up: false, over }),
+            _ => None,
+        }
+    }
+
     fn log_in(&mut self, token: String) {
-        (self.options.keep_token)(&self.options.endpoint, &token);
-        self.client = Arc::new(Client::new(self.options.endpoint.clone(), Some(token)));
+        (self.keep_token)(self.client.endpoint(), &token);
+        self.client = Arc::new(self.client.with_token(Some(token)));
         self.connection.abort();
         self.connection = tokio::spawn(net::keep(self.client.clone(), self.sender.clone()));
     }
@@ -226,9 +324,9 @@ impl App {
         B: Backend,
         B::Error: Send + Sync + 'static,
     {
-        self.state.width = area.width;
+        self.state.size = (area.width, area.height);
         let mut next = Buffer::empty(area);
-        screens::draw(&self.state, self.theme, &mut next);
+        self.hits = screens::draw(&self.state, self.theme, &mut next);
         if next == self.shown {
             return Ok(());
         }

@@ -1,15 +1,25 @@
-//! Every input of the terminal, in one enum: keys, what the station sends, answers, the clock.
+//! Every input of the terminal, in one enum: keys, the mouse, what the station sends, answers,
+//! the clock; and what the state asks for in return.
 
+use chrono::{DateTime, Utc};
 use ratatui::crossterm::event::KeyEvent;
 use signalbox_protocol::api::{
     auth::{LoginReply, Whoami},
-    command::Command,
+    command::{Action as Order, Command, Schedule},
     data::BucketsReply,
     event::{Event as Live, Hello},
     incident::Incident,
+    mail::Mail,
     message::Message,
-    node::Node,
-    rule::{NewRule, Rule, RulePatch},
+    node::{Node, NodeCredentials},
+    rule::{DryRunReply, NewRule, Rule, RulePatch},
+    station::{Health, Station},
+    user::{Role, User},
+};
+
+use crate::{
+    keymap::{Cmd, Place},
+    state::{History, Question},
 };
 
 /// Something happened.
@@ -19,12 +29,36 @@ pub(crate) enum Event {
     Key(KeyEvent),
     /// Text was pasted; it triggers no keys.
     Paste(String),
+    /// The mouse, on something that is shown.
+    Mouse(Mouse),
     /// The terminal has another size.
     Resize,
     /// A second has passed.
     Tick,
     /// From the station.
     Net(Net),
+}
+
+/// What the mouse does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Mouse {
+    Click(Target),
+    /// Up or down, over something or nothing.
+    Wheel {
+        up: bool,
+        over: Option<Target>,
+    },
+}
+
+/// What can be clicked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    Tab(Place),
+    Cmd(Cmd),
+    /// A row of the list on screen.
+    Row(usize),
+    /// A place in a chart, as a share of its width from the left.
+    Chart(f64),
 }
 
 /// What the station says.
@@ -52,28 +86,64 @@ pub(crate) struct Snapshot {
     pub(crate) incidents: Vec<Incident>,
     pub(crate) commands: Vec<Command>,
     pub(crate) messages: Vec<Message>,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) recent: BucketsReply,
     /// Whether the station can send mails.
     pub(crate) mail_configured: bool,
 }
 
+/// What administrators look at; parts that this person may not see are absent.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(crate) station: Station,
+    pub(crate) health: Health,
+    pub(crate) users: Option<Vec<User>>,
+    pub(crate) mails: Option<Vec<Mail>>,
+}
+
 /// What became of an action.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Done; a sentence for the person.
-    Done(String),
+    /// Done: a sentence for the person, and what takes it back.
+    Done { text: String, undo: Option<Undo> },
     /// Not done: why, and the field at fault.
     Failed { text: String, field: Option<String> },
     /// A session is open.
     LoggedIn(LoginReply),
     /// Data for a chart.
-    Chart { node: String, reply: BucketsReply },
+    Chart(Box<History>),
+    /// What a rule would have done.
+    DryRun(Result<(DryRunReply, BucketsReply), String>),
+    /// For the administration's screen.
+    Admin(Box<Admin>),
+    /// All schedules.
+    Schedules(Vec<Schedule>),
+    /// A node's login, shown this one time.
+    Credentials(NodeCredentials),
+}
+
+/// An edit that can be taken back: in words, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Undo {
+    pub(crate) text: String,
+    pub(crate) action: Box<Action>,
 }
 
 /// What a key can lead to outside of the state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     Quit,
+    /// To the clipboard of the person's terminal.
+    Copy(String),
+    /// Another theme.
+    Theme(String),
+    /// Whether the mouse is listened to.
+    Mouse(bool),
+    /// Into a file of the person's machine.
+    Write {
+        path: String,
+        text: String,
+    },
     LogIn {
         username: String,
         password: String,
@@ -81,18 +151,118 @@ pub(crate) enum Action {
     Switch {
         node: String,
         actuator: String,
-        /// `None` toggles; else on for so many seconds.
-        on_for_s: Option<u32>,
+        order: Order,
+        /// With on: for so many seconds.
+        for_s: Option<u32>,
     },
+    CancelCommand(String),
+    DeleteSchedule(String),
     AddRule(Box<NewRule>),
-    PatchRule(String, Box<RulePatch>),
-    DeleteRule(String),
-    Acknowledge(String),
-    LoadChart {
-        node: String,
-        range_s: i64,
-        /// How far before now the right end is.
-        back_s: i64,
-        buckets: u32,
+    /// A rule as it was, after it was deleted.
+    RestoreRule(Box<Rule>),
+    PatchRule {
+        id: String,
+        patch: Box<RulePatch>,
+        /// What takes it back.
+        back: Box<RulePatch>,
     },
+    DeleteRule(Box<Rule>),
+    Acknowledge(String),
+    AddNode(String),
+    RemovePassword(String),
+    AddUser {
+        username: String,
+        email: String,
+        role: Role,
+        password: String,
+    },
+    SetRole {
+        username: String,
+        role: Role,
+    },
+    DeleteUser(String),
+    LoadChart(Box<Question>),
+    LoadAdmin,
+    LoadSchedules,
+    DryRun {
+        rule: Box<NewRule>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    },
+}
+
+/// How much an action can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// Changes nothing at the station.
+    Nothing,
+    /// Can be taken back, or is of an everyday kind.
+    Everyday,
+    /// Takes something away.
+    Dangerous,
+}
+
+impl Action {
+    pub(crate) const fn weight(&self) -> Weight {
+        match self {
+            Self::Quit
+            | Self::Copy(_)
+            | Self::Theme(_)
+            | Self::Mouse(_)
+            | Self::Write { .. }
+            | Self::LogIn { .. }
+            | Self::LoadChart(_)
+            | Self::LoadAdmin
+            | Self::LoadSchedules
+            | Self::DryRun { .. } => Weight::Nothing,
+            Self::Switch { .. }
+            | Self::AddRule(_)
+            | Self::RestoreRule(_)
+            | Self::PatchRule { .. }
+            | Self::Acknowledge(_)
+            | Self::CancelCommand(_)
+            | Self::AddUser { .. } => Weight::Everyday,
+            // A node's present password ends with a new one.
+            Self::AddNode(_)
+            | Self::DeleteRule(_)
+            | Self::DeleteSchedule(_)
+            | Self::RemovePassword(_)
+            | Self::SetRole { .. }
+            | Self::DeleteUser(_) => Weight::Dangerous,
+        }
+    }
+
+    /// Asks whether it is meant.
+    pub(crate) fn question(&self) -> String {
+        match self {
+            Self::Switch {
+                node,
+                actuator,
+                order,
+                ..
+            } => format!("Switch {node}/{actuator} ({})?", crate::words::verb(*order)),
+            Self::AddRule(_) => "Make this rule?".to_owned(),
+            Self::RestoreRule(rule) => format!("Make `{}` again?", rule.spec.name),
+            Self::PatchRule { .. } => "Change this rule?".to_owned(),
+            Self::DeleteRule(rule) => format!(
+                "Delete rule `{}`? Its incidents are closed.",
+                rule.spec.name
+            ),
+            Self::Acknowledge(_) => "Acknowledge this incident?".to_owned(),
+            Self::CancelCommand(_) => "Cancel this command?".to_owned(),
+            Self::DeleteSchedule(_) => "Delete this schedule?".to_owned(),
+            Self::AddNode(name) => {
+                format!("Make a login for `{name}`? A present one ends.")
+            }
+            Self::RemovePassword(node) => {
+                format!("Take `{node}`'s login away? It cannot connect any more.")
+            }
+            Self::AddUser { username, .. } => format!("Make the account `{username}`?"),
+            Self::SetRole { username, role } => {
+                format!("Make `{username}` {}? Its sessions end.", role.as_str())
+            }
+            Self::DeleteUser(username) => format!("Delete the account `{username}`?"),
+            _ => "Go on?".to_owned(),
+        }
+    }
 }

@@ -4,9 +4,10 @@
 //! | file | holds |
 //! |---|---|
 //! | [`client`] | the API from the other side, also for the command line |
-//! | `event` | every input: keys, the station, answers, the clock |
+//! | `event` | every input: keys, the mouse, the station, answers, the clock |
 //! | `state` | all that is known and shown; takes events, gives actions |
-//! | `keymap` | keys and what they do, in one table |
+//! | `keymap` | keys and what they do, in one table that a file can change |
+//! | `theme`, `settings` | how it looks, and what else a person chooses |
 //! | `screens`, `charts` | drawing, which only reads the state |
 //! | `net`, `app` | the connection, and the loop that joins it all |
 
@@ -17,8 +18,12 @@ mod event;
 mod keymap;
 mod net;
 mod screens;
+mod settings;
 mod state;
 mod theme;
 pub mod words;
 
 pub use app::{KeepToken, Options, run, run_on};
+pub use keymap::{Keymap, KeymapError};
+pub use settings::{Confirm, Marks, Settings};
+pub use theme::{Depth, Theme, ThemeError};

@@ -1,27 +1,28 @@
 //! The station's side of the event channel: one task keeps the connection and sends the present
-//! state and every change; actions are asked for by tasks of their own.
+//! state and every change; actions are asked for by tasks of their own (see [`ask`]).
+
+mod ask;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use signalbox_protocol::api::{
-    auth::{LoginReply, LoginRequest},
-    command::{
-        Action as Order, CommandAccepted, CommandPage, CommandQuery, NewCommand, NewTimedCommand,
-    },
+    command::{CommandPage, CommandQuery, Schedules},
     data::{BucketsReply, RangeQuery},
-    event::Event as Live,
-    incident::{Incident, IncidentPage, IncidentQuery},
+    event::{Event as Live, Hello},
+    incident::{IncidentPage, IncidentQuery},
     message::{MessageQuery, Messages},
     node::Nodes,
-    rule::{Rule, Rules},
+    rule::Rules,
     station::Station,
 };
 use tokio::{sync::mpsc::Sender, time::sleep};
 
+pub(crate) use ask::act;
+
 use crate::{
-    client::{Client, ClientError, segment},
-    event::{Action, Answer, Event, Net, Snapshot},
+    client::{Client, ClientError},
+    event::{Event, Net, Snapshot},
     state::{COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SPARK_COLUMNS_MAX},
 };
 
@@ -82,10 +83,7 @@ async fn session(
     }
 }
 
-async fn snapshot(
-    client: &Client,
-    hello: signalbox_protocol::api::event::Hello,
-) -> Result<Snapshot, ClientError> {
+async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError> {
     let limit = |n: usize| u32::try_from(n).ok();
     let nodes: Nodes = client.get("/api/v1/nodes", &()).await?;
     let rules: Rules = client.get("/api/v1/rules", &()).await?;
@@ -99,6 +97,7 @@ async fn snapshot(
         ..CommandQuery::default()
     };
     let commands: CommandPage = client.get("/api/v1/command/all", &query).await?;
+    let schedules: Schedules = client.get("/api/v1/schedules", &()).await?;
     let query = MessageQuery {
         bad: None,
         limit: limit(MESSAGES_MAX),
@@ -122,112 +121,12 @@ async fn snapshot(
         incidents: incidents.incidents,
         commands: commands.commands,
         messages: messages.messages,
+        schedules: schedules.schedules,
         recent,
     })
 }
 
-/// Carries an action out and sends its answer.
-pub(crate) async fn act(client: Arc<Client>, action: Action, events: Sender<Event>) {
-    let answer = match ask(&client, action).await {
-        Ok(answer) => answer,
-        Err(error) => Answer::Failed {
-            field: match &error {
-                ClientError::Refused { detail, .. } => detail.field.clone(),
-                _ => None,
-            },
-            text: full(&error),
-        },
-    };
-    // Nobody listens any more: the program ends.
-    let _ = events.send(Event::Net(Net::Answer(Box::new(answer)))).await;
-}
-
-async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
-    let rule_path = |id: &str| format!("/api/v1/rules/{}", segment(id));
-    let done = |text: String| Ok(Answer::Done(text));
-    match action {
-        Action::Quit => done(String::new()),
-        Action::LogIn { username, password } => {
-            let request = LoginRequest { username, password };
-            let reply: LoginReply = client.post("/api/v1/auth/login", &request).await?;
-            Ok(Answer::LoggedIn(reply))
-        }
-        Action::Switch {
-            node,
-            actuator,
-            on_for_s,
-        } => {
-            let text = format!("{node}/{actuator} asked");
-            switch(client, node, actuator, on_for_s).await?;
-            done(text)
-        }
-        Action::AddRule(new) => {
-            let rule: Rule = client.post("/api/v1/rules", &*new).await?;
-            done(format!("rule made: {}", rule.spec.name))
-        }
-        Action::PatchRule(id, patch) => {
-            let rule: Rule = client.patch(&rule_path(&id), &*patch).await?;
-            done(format!("rule changed: {}", rule.spec.name))
-        }
-        Action::DeleteRule(id) => {
-            client.delete(&rule_path(&id)).await?;
-            done("rule deleted".to_owned())
-        }
-        Action::Acknowledge(id) => {
-            let path = format!("/api/v1/incidents/{}/ack", segment(&id));
-            let incident: Incident = client.act(&path).await?;
-            done(format!("acknowledged: {}", incident.condition))
-        }
-        Action::LoadChart {
-            node,
-            range_s,
-            back_s,
-            buckets,
-        } => {
-            let to = Utc::now() - TimeDelta::seconds(back_s);
-            let query = RangeQuery {
-                from: Some(to - TimeDelta::seconds(range_s)),
-                to: Some(to),
-                node: Some(node.clone()),
-                buckets: Some(buckets),
-                ..RangeQuery::default()
-            };
-            let reply = client.get("/api/v1/data/byDate", &query).await?;
-            Ok(Answer::Chart { node, reply })
-        }
-    }
-}
-
-async fn switch(
-    client: &Client,
-    node: String,
-    actuator: String,
-    on_for_s: Option<u32>,
-) -> Result<(), ClientError> {
-    let Some(duration_s) = on_for_s else {
-        let new = NewCommand {
-            node,
-            actuator,
-            action: Order::Toggle,
-            reason: None,
-        };
-        let _: CommandAccepted = client.post("/api/v1/command/add", &new).await?;
-        return Ok(());
-    };
-    let new = NewTimedCommand {
-        node,
-        actuator,
-        action: Order::On,
-        reason: None,
-        duration_s: Some(duration_s),
-        at: None,
-        cron: None,
-        tz: None,
-    };
-    let _: CommandAccepted = client.post("/api/v1/command/timed", &new).await?;
-    Ok(())
-}
-
+/// An error with its causes.
 fn full(error: &ClientError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use signalbox_protocol::api::{
     command::{Action, CommandState},
-    rule::{Comparison, RuleCommand},
+    incident::Incident,
+    message::Message,
+    rule::{Comparison, NewRule, Rule, RuleCommand, RuleSpec},
 };
 
 /// Reads `[NODE/]ACTUATOR=on|off|toggle[:DURATION]`.
@@ -35,6 +37,32 @@ pub fn order(text: &str) -> Result<RuleCommand, String> {
     })
 }
 
+/// What an actuator is to do, in a word.
+pub(crate) const fn verb(action: Action) -> &'static str {
+    match action {
+        Action::On => "on",
+        Action::Off => "off",
+        Action::Toggle => "toggle",
+    }
+}
+
+/// A rule that is there as one that could be made.
+pub(crate) fn new_rule(spec: &RuleSpec) -> NewRule {
+    NewRule {
+        name: Some(spec.name.clone()),
+        node: spec.node.clone(),
+        metric: spec.metric.clone(),
+        op: spec.op,
+        value: spec.value,
+        hysteresis: spec.hysteresis,
+        hold_s: spec.hold_s,
+        command: spec.command.clone(),
+        clear_command: spec.clear_command.clone(),
+        email: spec.email.clone(),
+        severity: spec.severity,
+    }
+}
+
 /// Writes what [`order`] reads.
 #[must_use]
 pub fn order_text(order: &RuleCommand) -> String {
@@ -42,11 +70,7 @@ pub fn order_text(order: &RuleCommand) -> String {
         .node
         .as_ref()
         .map_or_else(String::new, |node| format!("{node}/"));
-    let action = match order.action {
-        Action::On => "on",
-        Action::Off => "off",
-        Action::Toggle => "toggle",
-    };
+    let action = verb(order.action);
     let duration = order.duration_s.map_or_else(String::new, |s| {
         let whole_s = std::time::Duration::from_secs(s.into());
         format!(":{}", humantime::format_duration(whole_s)).replace(' ', "")
@@ -127,6 +151,137 @@ pub(crate) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         at.format("%H:%M:%S").to_string()
     } else {
         at.format("%m-%d %H:%M").to_string()
+    }
+}
+
+/// A time with its date and zone, to the second; in the person's zone.
+pub(crate) fn exact(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local)
+        .format("%Y-%m-%d %H:%M:%S %:z")
+        .to_string()
+}
+
+/// Bytes in a unit that people read.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if n < 1_024 {
+        return format!("{n} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let mut shown = n as f64 / 1_024.0;
+    let mut unit = 0;
+    while shown >= 1_024.0 && unit + 1 < UNITS.len() {
+        shown /= 1_024.0;
+        unit += 1;
+    }
+    format!("{shown:.1} {}", UNITS[unit])
+}
+
+/// How an incident came and went.
+pub(crate) fn story(incident: &Incident, rule: Option<&Rule>) -> Vec<String> {
+    let unit = unit(&incident.metric);
+    let mut lines = vec![
+        format!(
+            "{} began to hold on {} at {}",
+            incident.condition,
+            incident.node,
+            exact(incident.began_at)
+        ),
+        match (incident.fired_at, rule) {
+            (Some(at), _) => format!("it fired at {}", exact(at)),
+            (None, Some(rule)) => {
+                format!("it has not fired: it must hold for {} s", rule.spec.hold_s)
+            }
+            (None, None) => "it has not fired".to_owned(),
+        },
+    ];
+    if let Some(at) = incident.acted_at {
+        lines.push(format!("the rule's command was ordered at {}", exact(at)));
+    }
+    lines.push(format!(
+        "worst value {}{unit} at {}",
+        value(incident.peak),
+        exact(incident.peak_at)
+    ));
+    lines.push(format!("newest value {}{unit}", value(incident.last_value)));
+    if let (Some(at), Some(who)) = (incident.acknowledged_at, &incident.acknowledged_by) {
+        lines.push(format!("{who} acknowledged it at {}", exact(at)));
+    }
+    if let Some(at) = incident.closed_at {
+        let why = incident.closed_because.as_deref().unwrap_or("closed");
+        lines.push(format!("closed at {} ({why})", exact(at)));
+    }
+    match rule {
+        Some(rule) if incident.closed_at.is_none() && rule.spec.hysteresis > 0.0 => {
+            lines.push(format!(
+                "it clears {} behind the threshold of {}",
+                rule.spec.hysteresis, rule.spec.value
+            ));
+        }
+        Some(_) => {}
+        None => lines.push("the rule is gone".to_owned()),
+    }
+    lines
+}
+
+/// A message with all that is kept of it; JSON is set out.
+pub(crate) fn decoded(message: &Message) -> Vec<String> {
+    let mut lines = vec![
+        format!("received  {}", exact(message.received_at)),
+        format!("topic     {}", safe(&message.topic)),
+        format!("node      {}", message.node.as_deref().unwrap_or("none")),
+        format!("bytes     {}", message.payload_bytes),
+    ];
+    if let Some(reason) = &message.reason {
+        lines.push(format!("refused   {}", safe(reason)));
+        if message.count > 1 {
+            lines.push(format!(
+                "times     {} since {}",
+                message.count,
+                exact(message.first_at)
+            ));
+        }
+    }
+    lines.push(String::new());
+    let head = safe(&message.head);
+    match serde_json::from_str::<serde_json::Value>(&message.head) {
+        Ok(json) => {
+            let text = serde_json::to_string_pretty(&json).unwrap_or(head);
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        Err(_) => {
+            lines.push(head);
+            let kept = u64::try_from(message.head.len()).unwrap_or(u64::MAX);
+            if message.payload_bytes > kept {
+                lines.push(format!("(the first {kept} bytes are kept)"));
+            }
+        }
+    }
+    lines
+}
+
+/// A message's content on one line: the values of telemetry, else its first bytes.
+pub(crate) fn gist(message: &Message) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(&message.head).ok();
+    let values = parsed.as_ref().and_then(|json| {
+        let samples = json.get("samples")?.as_array()?;
+        let values = samples.last()?.get("values")?.as_object()?;
+        let all: Vec<String> = values
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        Some(all.join("  "))
+    });
+    values.map_or_else(|| safe(&message.head), |values| safe(&values))
+}
+
+/// The unit of a metric whose name says it.
+pub(crate) fn unit(metric: &str) -> &'static str {
+    match metric {
+        "temperature" => " °C",
+        "humidity" => " %",
+        "battery_v" | "voltage" => " V",
+        _ => "",
     }
 }
 

@@ -32,6 +32,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iproute2", "PATH=$PATH:/usr/sbin:/sbin command -v ip"),
     ("nftables", "PATH=$PATH:/usr/sbin command -v nft"),
     ("faketime", "ls /usr/lib/*/faketime/libfaketime.so.1"),
+    ("openssh-client", "command -v ssh ssh-keygen"),
+    ("openssh-server", "PATH=$PATH:/usr/sbin command -v sshd"),
     ("python3", "command -v python3"),
     ("python3-venv", "/usr/bin/python3 -m ensurepip --version"),
 ];

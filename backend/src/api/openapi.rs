@@ -63,6 +63,7 @@ const SESSION: &str = "session";
         commands::delete_schedule,
         rules::list,
         rules::add,
+        rules::dry_run,
         rules::one,
         rules::change,
         rules::delete,

@@ -104,6 +104,7 @@ fn routes() -> Vec<Route> {
 
         get("/api/v1/rules", VIEWER, rules::list),
         post("/api/v1/rules", OPERATOR, rules::add),
+        post("/api/v1/rules/dry-run", VIEWER, rules::dry_run),
         get("/api/v1/rules/{id}", VIEWER, rules::one),
         patch("/api/v1/rules/{id}", OPERATOR, rules::change),
         delete("/api/v1/rules/{id}", OPERATOR, rules::delete),

@@ -1,14 +1,23 @@
 //! `/api/v1/rules...` and `/api/v1/command/trigger`: threshold rules.
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
-use signalbox_protocol::api::rule::{NewRule, Rule, RulePatch, Rules};
+use chrono::TimeDelta;
+use futures_util::TryStreamExt as _;
+use signalbox_protocol::api::rule::{
+    DRY_RUN_DAYS_MAX, DryRun, DryRunReply, NewRule, Rule, RulePatch, Rules,
+};
 
 use super::{
     SharedState,
     error::ApiError,
     extract::{JsonBody, PathOf},
 };
-use crate::{auth::Caller, engine::Request};
+use crate::{
+    auth::Caller,
+    engine::Request,
+    rules::{dry_run::Runner, new_spec},
+    store::SampleFilter,
+};
 
 type Made = (StatusCode, Json<Rule>);
 
@@ -126,4 +135,40 @@ pub(crate) async fn delete(
         .ask(|reply| Request::DeleteRule { id, by, reply })
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a rule would have done with the samples that are stored. Nothing is changed or sent.
+#[utoipa::path(
+    post, path = "/api/v1/rules/dry-run", tag = "rules", request_body = DryRun,
+    responses((status = 200, description = "when it would have fired", body = DryRunReply))
+)]
+pub(crate) async fn dry_run(
+    State(state): State<SharedState>,
+    JsonBody(asked): JsonBody<DryRun>,
+) -> Result<Json<DryRunReply>, ApiError> {
+    let DryRun { rule, from, to } = asked;
+    let spec = new_spec(&rule)?;
+    if from >= to || to - from > TimeDelta::days(DRY_RUN_DAYS_MAX) {
+        let message = format!("a dry run looks through 1 s to {DRY_RUN_DAYS_MAX} days");
+        return Err(ApiError::invalid("to", message));
+    }
+    let filter = SampleFilter {
+        node: spec.node.clone(),
+        metric: Some(spec.metric.clone()),
+        from: Some(from),
+        to: Some(to),
+    };
+    let mut runner = Runner::new(&spec);
+    let mut samples = state.store.stream(filter);
+    while let Some(sample) = samples.try_next().await? {
+        runner.take(&sample);
+    }
+    let (firings, samples, truncated) = runner.end(to.min(state.clock.now()));
+    Ok(Json(DryRunReply {
+        from,
+        to,
+        samples,
+        firings,
+        truncated,
+    }))
 }

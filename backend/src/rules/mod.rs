@@ -2,6 +2,7 @@
 //! incidents and carries out what follows. One file per kind.
 
 mod check;
+pub mod dry_run;
 pub mod threshold;
 
 pub use check::{new_spec, patched_spec};

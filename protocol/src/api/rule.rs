@@ -223,6 +223,55 @@ pub struct Rules {
     pub rules: Vec<Rule>,
 }
 
+/// Most days that a dry run looks through.
+pub const DRY_RUN_DAYS_MAX: i64 = 31;
+/// Most firings that a dry run lists.
+pub const DRY_RUN_FIRINGS_MAX: usize = 1_000;
+
+/// Body of `POST /api/v1/rules/dry-run`: what a rule would have done with stored samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DryRun {
+    /// The rule, checked as when it is made; nothing is stored and nothing is sent.
+    pub rule: NewRule,
+    /// First instant, included.
+    pub from: DateTime<Utc>,
+    /// Last instant, excluded; at most 31 days later.
+    pub to: DateTime<Utc>,
+}
+
+/// One time that the rule would have fired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Firing {
+    /// The node.
+    pub node: String,
+    /// When the condition began to hold.
+    pub began_at: DateTime<Utc>,
+    /// When the hold time was over.
+    pub fired_at: DateTime<Utc>,
+    /// When it would have cleared; null when it had not by the end.
+    pub cleared_at: Option<DateTime<Utc>>,
+    /// The worst value.
+    pub peak: f64,
+    /// When the worst value was measured.
+    pub peak_at: DateTime<Utc>,
+}
+
+/// Reply of `POST /api/v1/rules/dry-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DryRunReply {
+    /// The range as asked for.
+    pub from: DateTime<Utc>,
+    /// Its end, excluded.
+    pub to: DateTime<Utc>,
+    /// Samples that the condition was held against; flagged ones are left out.
+    pub samples: u64,
+    /// In the order of their firing, at most 1,000.
+    pub firings: Vec<Firing>,
+    /// Whether there were more.
+    pub truncated: bool,
+}
+
 /// Tells an absent field (`None`) from an explicit null (`Some(None)`).
 mod nullable {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

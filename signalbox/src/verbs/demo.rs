@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     serve::stop_on_signals,
-    terminal::{need_terminal, show},
+    terminal::{need_terminal, settings, show},
 };
 use crate::{log, output};
 
@@ -106,7 +106,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         told.cancelled().await;
         Ok(())
     } else {
-        show(endpoint, None).await
+        match settings() {
+            Ok(settings) => show(Client::new(endpoint, None), settings).await,
+            Err(error) => Err(error),
+        }
     };
     sim.stop().await?;
     stop.cancel();

@@ -2,28 +2,72 @@
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
-use signalbox_tui::{Options, client::Endpoint};
+use signalbox_tui::{
+    Confirm, Options, Settings,
+    client::{Client, Endpoint},
+};
 
-use crate::context::{StationArgs, keep_token};
+use crate::{
+    client_file::ClientFile,
+    context::{Place, StationArgs, keep_token},
+};
 
 /// Arguments of the terminal. Not those of the verbs: these stand before none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The station: unix://PATH or tcp://HOST:PORT [default: the local socket]
+    /// The station: unix://PATH, tcp://HOST:PORT, ssh://[USER@]HOST[:PORT] or a profile's name
+    /// [default: the local socket]
     #[arg(long, env = "SIGNALBOX_HOST", value_name = "ADDRESS")]
-    host: Option<Endpoint>,
+    host: Option<Place>,
     /// Token of a session [default: the one that `signalbox login` keeps]
     #[arg(long, env = "SIGNALBOX_TOKEN", hide_env_values = true, hide = true)]
     token: Option<String>,
+    /// Only look: nothing can be switched or changed
+    #[arg(long)]
+    read_only: bool,
+    /// The theme: dark, light, contrast, colourblind, one of your own, or a file [default: by the
+    /// terminal's background]
+    #[arg(long, value_name = "NAME")]
+    theme: Option<String>,
+    /// What asks first: off, dangerous or all [default: dangerous]
+    #[arg(long, value_name = "POLICY")]
+    confirm: Option<Confirm>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let station = StationArgs::new(args.host, args.token);
-    need_terminal("the verbs of `signalbox help` work without one")?;
-    let endpoint = station.endpoint()?;
+    need_terminal("`signalbox watch` and the verbs of `signalbox help` work without one")?;
+    let file = ClientFile::load()?;
+    let mut settings = chosen(&file)?;
+    let (endpoint, profile) = station.place()?;
+    settings.read_only |= args.read_only || profile.is_some_and(|profile| profile.read_only);
+    if let Some(name) = args.theme {
+        settings.theme = Some(name).filter(|name| name != "auto");
+    }
+    if let Some(policy) = args.confirm {
+        settings.confirm = policy;
+    }
     let token = station.token(&endpoint)?;
-    show(endpoint, token).await?;
+    let client = Client::new(endpoint, token);
+    if matches!(client.endpoint(), Endpoint::Ssh(_)) {
+        // While ssh can still ask for a passphrase or show a new host's key.
+        client.connect().await?;
+    }
+    show(client, settings).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn chosen(file: &ClientFile) -> anyhow::Result<Settings> {
+    let variables: Vec<(String, String)> = ["NO_COLOR", "COLORTERM", "TERM"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    file.settings(&variables)
+}
+
+/// The settings of this person.
+pub(crate) fn settings() -> anyhow::Result<Settings> {
+    chosen(&ClientFile::load()?)
 }
 
 /// Refuses to draw on what is no terminal.
@@ -36,17 +80,16 @@ pub(crate) fn need_terminal(hint: &str) -> anyhow::Result<()> {
 }
 
 /// Shows a station until the person leaves.
-pub(crate) async fn show(endpoint: Endpoint, token: Option<String>) -> anyhow::Result<()> {
+pub(crate) async fn show(client: Client, settings: Settings) -> anyhow::Result<()> {
     signalbox_tui::run(Options {
-        endpoint,
-        token,
+        client,
         keep_token: Box::new(|endpoint, token| {
             // The session works all the same; the next start asks again.
             if let Err(error) = keep_token(endpoint, Some(token.to_owned())) {
                 tracing::warn!(%error, "the session's token could not be kept");
             }
         }),
-        colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        settings,
     })
     .await
 }

@@ -76,6 +76,127 @@ fn a_rule_made_in_the_form_fires_on_screen() {
     assert!(screen.ended());
 }
 
+/// A whole task: find a node, switch it, read its peak with the cursor, export it, make a rule
+/// from a dry run, acknowledge what fires.
+#[test]
+fn a_whole_task_is_done_by_keys() {
+    let station = Station::start();
+    let node = station.node("kitchen");
+    let _others: Vec<_> = ["attic", "cellar", "garage"]
+        .into_iter()
+        .map(|name| station.node(name))
+        .collect();
+    for (seq, value) in [(1, 21.0), (2, 29.5), (3, 22.0)] {
+        node.reading(seq, value);
+    }
+    let mut screen = Screen::open(&station, 120, 40);
+    screen.until_text("Nodes 4");
+    screen.keys("/~ktn\r");
+    screen.until("only the node", |text| {
+        text.contains("kitchen") && !text.contains("cellar")
+    });
+    screen.keys(" ");
+    let command = node.next_command();
+    node.confirm(&command, "on");
+    screen.until_text("led ON");
+    screen.keys("\u{1b}");
+    screen.until_text("cellar");
+    // The peak, read with the cursor.
+    screen.keys(":chart kitchen temperature\r");
+    screen.until_text("max 29.5");
+    screen.keys("p");
+    // All three came within one bucket.
+    screen.until_text("max 29.5 of 3");
+    let file = station.dir.path().join("peak.csv");
+    screen.keys(&format!(":export {}\r", file.display()));
+    screen.until_text("written:");
+    let csv = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        csv.contains("kitchen,temperature,") && csv.contains("29.5"),
+        "{csv}"
+    );
+    // A rule from here; what it would have done is shown before it is made.
+    screen.keys("n");
+    screen.until_text("Threshold");
+    screen.keys("\t\t\u{15}25\u{12}");
+    screen.until_text("It would have fired 1 ×");
+    screen.keys("\u{13}");
+    screen.until_text("Rules 1");
+    node.reading(4, 31.0);
+    screen.until_text("Incidents 1");
+    screen.keys("3a");
+    screen.until_text("acked");
+    // The last edit is taken back.
+    screen.keys("u");
+    screen.until_text("Rules 0");
+    screen.keys("q");
+    assert!(screen.ended());
+}
+
+#[test]
+fn keys_and_profiles_come_from_files() {
+    let station = Station::start();
+    let folder = station.dir.path().join(".config/signalbox");
+    std::fs::create_dir_all(&folder).unwrap();
+    let client = format!(
+        "[profiles.home]\nhost = \"{}\"\nread_only = true\n",
+        station.host()
+    );
+    std::fs::write(folder.join("client.toml"), client).unwrap();
+    std::fs::write(folder.join("keys.toml"), "[anywhere]\nquit = \"Q\"\n").unwrap();
+    let args = ["--host", "home", "--theme", "contrast"];
+    let mut screen = Screen::open_with(&station, &args, 120, 30);
+    screen.until("the screen", |text| {
+        text.contains("no nodes yet") && text.contains("read-only") && text.contains("Q quit")
+    });
+    screen.keys("qQ");
+    assert!(screen.ended());
+    // Every conflict is named, and the terminal is left alone.
+    let keys = "[anywhere]\nhelp = \"u\"\nquit = \"u\"\n";
+    std::fs::write(folder.join("keys.toml"), keys).unwrap();
+    let mut screen = Screen::open_with(&station, &args, 120, 30);
+    assert!(!screen.ended());
+    let text = screen.text();
+    assert!(text.contains("`u` is both undo and"), "{text}");
+}
+
+#[test]
+fn watch_tells_what_happens_in_lines() {
+    use std::io::BufRead as _;
+    let station = Station::start();
+    let node = station.node("kitchen");
+    let mut child = station::program()
+        .args(["watch", "--host", &station.host()])
+        .env("HOME", station.dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (send, lines) = std::sync::mpsc::channel();
+    let out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            // The receiver is gone when the test is over.
+            let _ = send.send(line);
+        }
+    });
+    let expect = |part: &str| loop {
+        let line = lines.recv_timeout(station::DEADLINE).expect(part);
+        assert!(!line.contains('\u{1b}'), "{line}");
+        if line.contains(part) {
+            return;
+        }
+    };
+    expect("kitchen is online, led off");
+    node.reading(1, 21.5);
+    expect("kitchen temperature is 21.5");
+    station.verb(&["send", "kitchen", "led", "on"]);
+    let command = node.next_command();
+    node.confirm(&command, "on");
+    expect("kitchen led on confirmed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_lost_daemon_is_told_and_the_screen_kept() {
     let mut station = Station::start();
@@ -180,10 +301,9 @@ const PANIC_HOST: &str = "SIGNALBOX_TEST_PANIC_HOST";
 fn a_program_that_panics() {
     let host = std::env::var(PANIC_HOST).unwrap();
     let options = signalbox_tui::Options {
-        endpoint: host.parse().unwrap(),
-        token: None,
+        client: signalbox_tui::client::Client::new(host.parse().unwrap(), None),
         keep_token: Box::new(|_, _| panic!("as it was told")),
-        colour: true,
+        settings: signalbox_tui::Settings::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(signalbox_tui::run(options)).unwrap();

@@ -24,3 +24,4 @@ mod postgres;
 mod programs;
 mod reload;
 mod resources;
+mod ssh;

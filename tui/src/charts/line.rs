@@ -1,31 +1,54 @@
-//! A line chart in Braille dots: means joined, minimum to maximum as bars, gaps as gaps, a
-//! steady scale of round numbers, and a read-out at a cursor.
+//! A line chart: means joined, minimum to maximum as bars, gaps as gaps with their cause, a
+//! steady scale of round numbers, thresholds, incidents and commands, and cursors.
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
+    style::{Color, Style},
     symbols::Marker,
     widgets::{
         Widget as _,
-        canvas::{Canvas, Line},
+        canvas::{Canvas, Context, Line},
     },
 };
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::{state::Point, theme::Theme, words};
+use crate::{
+    state::{Gap, Point, SCALE_COLUMNS},
+    theme::Theme,
+    words,
+};
 
-/// Columns of the scale at the left.
-const SCALE_COLUMNS: u16 = 9;
+/// One line.
+pub(crate) struct Track<'a> {
+    pub(crate) points: &'a [Point],
+    pub(crate) gap_ms: i64,
+    pub(crate) colour: Color,
+}
+
+/// Something that happened at a time, or from one time to another.
+pub(crate) struct Span {
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) to: DateTime<Utc>,
+    pub(crate) mark: char,
+    pub(crate) bad: bool,
+}
 
 /// What to draw.
 pub(crate) struct LineChart<'a> {
-    pub(crate) points: &'a [Point],
+    /// The one that is compared with first, the most important last.
+    pub(crate) tracks: Vec<Track<'a>>,
     pub(crate) from: DateTime<Utc>,
     pub(crate) to: DateTime<Utc>,
-    pub(crate) gap_ms: i64,
-    /// How many points back the read-out is.
-    pub(crate) cursor: Option<usize>,
+    /// Ends of the scale; `None` goes by the points.
+    pub(crate) bounds: Option<(f64, f64)>,
+    pub(crate) thresholds: Vec<f64>,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) cursor: Option<DateTime<Utc>>,
+    pub(crate) mark: Option<DateTime<Utc>>,
+    pub(crate) marker: Marker,
 }
 
 /// A scale of round numbers around the data: low end, high end, step.
@@ -56,65 +79,58 @@ pub(crate) fn joined(points: &[Point], gap_ms: i64) -> impl Iterator<Item = (&Po
 }
 
 impl LineChart<'_> {
-    pub(crate) fn draw(&self, area: Rect, theme: Theme, buf: &mut Buffer) {
-        if area.width < SCALE_COLUMNS + 10 || area.height < 4 {
-            return;
+    /// Draws, and gives the place of the lines themselves.
+    pub(crate) fn draw(&self, area: Rect, theme: Theme, buf: &mut Buffer) -> Rect {
+        if area.width < SCALE_COLUMNS + 10 || area.height < 3 {
+            return Rect::default();
         }
         let Some((low, high, step)) = self.scale() else {
             let text = "no values in this range";
             let x = area.x + area.width.saturating_sub(23) / 2;
             buf.set_string(x, area.y + area.height / 2, text, theme.dim());
-            return;
+            return Rect::default();
         };
+        let events = u16::from(!self.spans.is_empty() && area.height > 5);
         let plot = Rect {
             x: area.x + SCALE_COLUMNS,
             y: area.y,
             width: area.width - SCALE_COLUMNS,
-            height: area.height - 1,
+            height: area.height - 1 - events,
         };
-        self.draw_scale(area, plot, (low, high, step), theme, buf);
-        self.draw_times(plot, theme, buf);
+        draw_scale(area, plot, (low, high, step), theme, buf);
+        self.draw_times(plot, area.y + area.height - 1, theme, buf);
+        self.draw_gaps(plot, theme, buf);
         self.draw_lines(plot, (low, high), theme, buf);
-        self.draw_cursor(plot, theme, buf);
+        if events > 0 {
+            self.draw_spans(plot, theme, buf);
+        }
+        for (at, style) in [(self.mark, theme.warn()), (self.cursor, theme.selected())] {
+            if let Some(at) = at {
+                self.draw_cursor(plot, at, style, theme, buf);
+            }
+        }
+        plot
     }
 
     fn scale(&self) -> Option<(f64, f64, f64)> {
-        let min = self.points.iter().map(|point| point.min).reduce(f64::min)?;
-        let max = self.points.iter().map(|point| point.max).reduce(f64::max)?;
+        let all = || self.tracks.iter().flat_map(|track| track.points);
+        let min = all().map(|point| point.min).reduce(f64::min)?;
+        let max = all().map(|point| point.max).reduce(f64::max)?;
+        let (min, max) = self.bounds.unwrap_or((min, max));
         Some(scale(min, max))
     }
 
-    fn draw_scale(
-        &self,
-        area: Rect,
-        plot: Rect,
-        (low, high, step): (f64, f64, f64),
-        theme: Theme,
-        buf: &mut Buffer,
-    ) {
-        let mut mark = low;
-        while mark <= high + step / 2.0 {
-            let share = (high - mark) / (high - low);
-            let y = plot.y + round(share * f64::from(plot.height - 1));
-            // Sums of steps like 0.1 are not round any more.
-            let round_mark = (mark / step).round() * step;
-            let text = words::value((round_mark * 1e9).round() / 1e9);
-            let width = usize::from(SCALE_COLUMNS - 1);
-            buf.set_stringn(area.x, y, format!("{text:>width$}"), width, theme.dim());
-            mark += step;
-        }
-    }
-
-    fn draw_times(&self, plot: Rect, theme: Theme, buf: &mut Buffer) {
+    fn draw_times(&self, plot: Rect, y: u16, theme: Theme, buf: &mut Buffer) {
         let span = self.to - self.from;
-        let format = if span > TimeDelta::days(2) {
+        let format = if span > TimeDelta::days(300) {
+            "%Y-%m-%d"
+        } else if span > TimeDelta::days(2) {
             "%m-%d %H:%M"
         } else if span > TimeDelta::minutes(10) {
             "%H:%M"
         } else {
             "%H:%M:%S"
         };
-        let y = plot.y + plot.height;
         let text = |at: DateTime<Utc>| at.with_timezone(&Local).format(format).to_string();
         let (first, last) = (text(self.from), text(self.to));
         let width = u16::try_from(last.len()).unwrap_or(0);
@@ -123,12 +139,8 @@ impl LineChart<'_> {
             let middle = text(self.from + span / 2);
             buf.set_string(plot.x + (plot.width - width) / 2, y, middle, theme.dim());
         }
-        buf.set_string(
-            plot.x + plot.width.saturating_sub(width),
-            y,
-            last,
-            theme.dim(),
-        );
+        let end = plot.x + plot.width.saturating_sub(width);
+        buf.set_string(end, y, last, theme.dim());
     }
 
     fn x(&self, at: DateTime<Utc>) -> f64 {
@@ -137,48 +149,144 @@ impl LineChart<'_> {
         x
     }
 
-    fn draw_lines(&self, plot: Rect, (low, high): (f64, f64), theme: Theme, buf: &mut Buffer) {
-        let colour = theme.line().fg.unwrap_or_default();
-        let canvas = Canvas::default()
-            .marker(Marker::Braille)
-            .x_bounds([0.0, self.x(self.to)])
-            .y_bounds([low, high])
-            .paint(|context| {
-                for point in self.points {
-                    let x = self.x(point.at);
-                    context.draw(&Line::new(x, point.min, x, point.max, colour));
-                }
-                for (one, next) in joined(self.points, self.gap_ms) {
-                    let (x, next_x) = (self.x(one.at), self.x(next.at));
-                    context.draw(&Line::new(x, one.mean, next_x, next.mean, colour));
-                }
-            });
-        canvas.render(plot, buf);
+    /// The column of a time, if it is shown.
+    fn column(&self, plot: Rect, at: DateTime<Utc>) -> Option<u16> {
+        if at < self.from || at > self.to {
+            return None;
+        }
+        let share = self.x(at) / self.x(self.to).max(1.0);
+        Some(plot.x + round(share * f64::from(plot.width - 1)))
     }
 
-    fn draw_cursor(&self, plot: Rect, theme: Theme, buf: &mut Buffer) {
-        let Some(point) = self.at_cursor() else {
-            return;
+    /// The columns of a span, as far as they are shown.
+    fn columns(&self, plot: Rect, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<(u16, u16)> {
+        let first = self.column(plot, from.max(self.from))?;
+        let last = self.column(plot, to.min(self.to))?;
+        (first <= last).then_some((first, last))
+    }
+
+    fn draw_gaps(&self, plot: Rect, theme: Theme, buf: &mut Buffer) {
+        let y = plot.y + plot.height / 2;
+        for gap in &self.gaps {
+            let Some((first, last)) = self.columns(plot, gap.from, gap.to) else {
+                continue;
+            };
+            let room = usize::from(last.saturating_sub(first).saturating_sub(1));
+            let width = gap.cause.width();
+            if room >= width {
+                let x = first + 1 + u16::try_from((room - width) / 2).unwrap_or(0);
+                buf.set_string(x, y, gap.cause, theme.dim());
+            }
+        }
+    }
+
+    fn draw_lines(&self, plot: Rect, (low, high): (f64, f64), theme: Theme, buf: &mut Buffer) {
+        let width = self.x(self.to);
+        let paint = |context: &mut Context<'_>| {
+            for threshold in self.thresholds.iter().filter(|t| **t >= low && **t <= high) {
+                let colour = theme.threshold().fg.unwrap_or_default();
+                // Dashed, so that it is told from a line without colours.
+                for dash in (0_u16..100).step_by(2) {
+                    let x = width / 100.0 * f64::from(dash);
+                    let line = Line::new(x, *threshold, x + width / 150.0, *threshold, colour);
+                    context.draw(&line);
+                }
+            }
+            for track in &self.tracks {
+                context.layer();
+                for point in track.points {
+                    let x = self.x(point.at);
+                    context.draw(&Line::new(x, point.min, x, point.max, track.colour));
+                }
+                for (one, next) in joined(track.points, track.gap_ms) {
+                    let (x, next_x) = (self.x(one.at), self.x(next.at));
+                    context.draw(&Line::new(x, one.mean, next_x, next.mean, track.colour));
+                }
+            }
         };
-        let share = self.x(point.at) / self.x(self.to);
-        let x = plot.x + round(share * f64::from(plot.width - 1));
-        for y in plot.y..plot.y + plot.height {
-            if let Some(cell) = buf.cell_mut((x, y)) {
-                if cell.symbol() == " " || cell.symbol() == "\u{2800}" {
-                    cell.set_symbol("│");
-                    cell.set_style(theme.dim());
-                } else {
-                    cell.set_style(Style::new().patch(theme.selected()));
+        // Drawn apart, so that what lies below the lines stays where they are not.
+        let mut lines = Buffer::empty(plot);
+        Canvas::default()
+            .marker(self.marker)
+            .x_bounds([0.0, width])
+            .y_bounds([low, high])
+            .paint(paint)
+            .render(plot, &mut lines);
+        for position in plot.positions() {
+            let Some(cell) = lines.cell(position) else {
+                continue;
+            };
+            if !matches!(cell.symbol(), " " | "\u{2800}")
+                && let Some(to) = buf.cell_mut(position)
+            {
+                *to = cell.clone();
+            }
+        }
+    }
+
+    /// Incidents and commands, in the row below the lines.
+    fn draw_spans(&self, plot: Rect, theme: Theme, buf: &mut Buffer) {
+        let y = plot.y + plot.height;
+        for span in &self.spans {
+            let Some((first, last)) = self.columns(plot, span.from, span.to) else {
+                continue;
+            };
+            let style = if span.bad { theme.bad() } else { theme.good() };
+            for x in first..=last {
+                let mark = if x == first { span.mark } else { '━' };
+                if let Some(cell) = buf.cell_mut((x, y)) {
+                    cell.set_char(mark).set_style(style);
                 }
             }
         }
     }
 
-    /// The point under the cursor.
-    pub(crate) fn at_cursor(&self) -> Option<&Point> {
-        let back = self.cursor?;
-        let last = self.points.len().checked_sub(1)?;
-        self.points.get(last.saturating_sub(back))
+    fn draw_cursor(
+        &self,
+        plot: Rect,
+        at: DateTime<Utc>,
+        style: Style,
+        theme: Theme,
+        buf: &mut Buffer,
+    ) {
+        let Some(x) = self.column(plot, at) else {
+            return;
+        };
+        for y in plot.y..plot.y + plot.height {
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                if matches!(cell.symbol(), " " | "\u{2800}") {
+                    cell.set_symbol("│")
+                        .set_style(theme.dim().patch(style_of_line(style)));
+                } else {
+                    cell.set_style(style);
+                }
+            }
+        }
+    }
+}
+
+/// Only the colour: a cursor's own line is not reversed.
+fn style_of_line(style: Style) -> Style {
+    style.fg.map_or_else(Style::new, |fg| Style::new().fg(fg))
+}
+
+fn draw_scale(
+    area: Rect,
+    plot: Rect,
+    (low, high, step): (f64, f64, f64),
+    theme: Theme,
+    buf: &mut Buffer,
+) {
+    let mut mark = low;
+    while mark <= high + step / 2.0 {
+        let share = (high - mark) / (high - low);
+        let y = plot.y + round(share * f64::from(plot.height - 1));
+        // Sums of steps like 0.1 are not round any more.
+        let round_mark = (mark / step).round() * step;
+        let text = words::value((round_mark * 1e9).round() / 1e9);
+        let width = usize::from(SCALE_COLUMNS - 1);
+        buf.set_stringn(area.x, y, format!("{text:>width$}"), width, theme.dim());
+        mark += step;
     }
 }
 
@@ -213,6 +321,7 @@ mod tests {
     fn a_gap_is_not_bridged() {
         let point = |s: i64| Point {
             at: DateTime::from_timestamp(s, 0).unwrap(),
+            n: 1,
             min: 0.0,
             mean: 0.0,
             max: 0.0,

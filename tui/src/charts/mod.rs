@@ -2,3 +2,5 @@
 
 pub(crate) mod line;
 pub(crate) mod spark;
+
+pub(crate) use line::scale;

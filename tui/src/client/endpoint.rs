@@ -1,19 +1,11 @@
-//! Where a station is, and how to get a stream to it.
+//! Where a station is.
 
-use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
-    time::timeout,
-};
-
-use super::ClientError;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Port of the API when none is named.
 const PORT: u16 = 8080;
-/// A station that does not answer a connection for this long is away.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// Any stream to a station.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug {}
@@ -26,12 +18,76 @@ pub enum Endpoint {
     Unix(PathBuf),
     /// `tcp://HOST:PORT`
     Tcp(String),
+    /// `ssh://[USER@]HOST[:PORT]`: the system's ssh, and `signalbox dial-stdio` over there.
+    Ssh(SshHost),
+}
+
+/// A machine as ssh knows it: a name of its configuration, or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SshHost {
+    /// The user over there; as ssh decides when absent.
+    pub user: Option<String>,
+    /// Name or address.
+    pub host: String,
+    /// Its port; as ssh decides when absent.
+    pub port: Option<u16>,
+}
+
+impl SshHost {
+    fn read(text: &str) -> Option<Self> {
+        let (user, rest) = match text.rsplit_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, text),
+        };
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']')?;
+                (host, rest.strip_prefix(':'))
+            }
+            None => match rest.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (rest, None),
+            },
+        };
+        let port = port.map(str::parse).transpose().ok()?;
+        // What ssh would take as an option, or a shell as more than a word.
+        let bad = |text: &str| {
+            let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#'\"`$;&|<>".contains(c);
+            text.is_empty() || text.starts_with('-') || text.contains(odd)
+        };
+        if bad(host) || user.is_some_and(bad) {
+            return None;
+        }
+        Some(Self {
+            user: user.map(str::to_owned),
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for SshHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?;
+        } else {
+            f.write_str(&self.host)?;
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why a text is not an address of a station.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an address of a station; hint: `unix:///run/signalbox.sock` or `tcp://host:8080`"
+    "`{0}` is not an address of a station; hint: `unix:///run/signalbox.sock`, `tcp://host:8080` or \
+     `ssh://user@host`"
 )]
 pub struct EndpointError(String);
 
@@ -58,6 +114,9 @@ impl FromStr for Endpoint {
                 }
                 Ok(Self::Tcp(authority))
             }
+            Some(("ssh", rest)) => SshHost::read(rest.trim_end_matches('/'))
+                .map(Self::Ssh)
+                .ok_or_else(wrong),
             _ => Err(wrong()),
         }
     }
@@ -68,6 +127,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp(authority) => write!(f, "tcp://{authority}"),
+            Self::Ssh(host) => write!(f, "ssh://{host}"),
         }
     }
 }
@@ -76,31 +136,9 @@ impl Endpoint {
     /// For the `Host` header.
     pub(super) fn host(&self) -> &str {
         match self {
-            Self::Unix(_) => "localhost",
+            Self::Unix(_) | Self::Ssh(_) => "localhost",
             Self::Tcp(authority) => authority,
         }
-    }
-
-    /// A new stream.
-    pub(super) async fn dial(&self) -> Result<Box<dyn Duplex>, ClientError> {
-        let dialled = async {
-            let stream: Box<dyn Duplex> = match self {
-                Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
-                Self::Tcp(authority) => {
-                    let stream = TcpStream::connect(authority).await?;
-                    stream.set_nodelay(true)?;
-                    Box::new(stream)
-                }
-            };
-            Ok(stream)
-        };
-        timeout(DIAL, dialled)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|source| ClientError::Away {
-                endpoint: self.clone(),
-                source,
-            })
     }
 }
 
@@ -117,6 +155,9 @@ mod tests {
             ("tcp://pi:80/", "tcp://pi:80"),
             ("tcp://[::1]", "tcp://[::1]:8080"),
             ("tcp://[::1]:81", "tcp://[::1]:81"),
+            ("ssh://pi", "ssh://pi"),
+            ("ssh://ada@pi:2222/", "ssh://ada@pi:2222"),
+            ("ssh://ada@[fe80::1]:22", "ssh://ada@[fe80::1]:22"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), shown);
@@ -131,6 +172,12 @@ mod tests {
             "http://pi",
             "tcp://a b",
             "tcp://u@h",
+            "ssh://",
+            "ssh://-oProxyCommand=x",
+            "ssh://-l@pi",
+            "ssh://pi:x",
+            "ssh://pi;reboot",
+            "ssh://@pi",
         ] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }

@@ -17,6 +17,16 @@ pub enum ClientError {
         /// The system's reason.
         source: io::Error,
     },
+    /// `ssh` did not get through, or what it started over there did not.
+    #[error("ssh to `{host}`: {reason}")]
+    Ssh {
+        /// The machine.
+        host: String,
+        /// What ssh or the far side said.
+        reason: String,
+        /// What to do next.
+        hint: &'static str,
+    },
     /// The connection broke.
     #[error("the connection to the station was lost")]
     Lost(#[source] hyper::Error),
@@ -72,6 +82,7 @@ impl ClientError {
             Self::Away { .. } => {
                 "is it running? `signalbox serve` starts it, `--host` names another address"
             }
+            Self::Ssh { hint, .. } => hint,
             // A wrong password has no hint.
             Self::Refused {
                 status: 401,

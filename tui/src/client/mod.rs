@@ -2,11 +2,15 @@
 //! of events. Used by the terminal and by every verb of the command line; it knows the API and
 //! never the daemon.
 
+mod bridge;
+mod dial;
 mod endpoint;
 mod error;
 mod events;
+pub mod relay;
+mod ssh;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream::BoxStream};
@@ -20,7 +24,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use signalbox_protocol::api::{error::ErrorBody, station::Health};
 use tokio::{sync::Mutex, time::timeout};
 
-pub use endpoint::{Endpoint, EndpointError};
+use dial::Dialer;
+pub use endpoint::{Endpoint, EndpointError, SshHost};
 pub use error::ClientError;
 pub use events::Events;
 
@@ -36,7 +41,7 @@ type Sender = SendRequest<Full<Bytes>>;
 /// A client of one station. Requests share one connection, which is made anew when it is gone.
 #[derive(Debug)]
 pub struct Client {
-    endpoint: Endpoint,
+    dialer: Arc<Dialer>,
     token: Option<String>,
     idle: Mutex<Option<Sender>>,
 }
@@ -52,16 +57,36 @@ impl Client {
     #[must_use]
     pub fn new(endpoint: Endpoint, token: Option<String>) -> Self {
         Self {
-            endpoint,
+            dialer: Arc::new(Dialer::new(endpoint)),
             token,
             idle: Mutex::new(None),
         }
     }
 
+    /// The same station with another session.
+    #[must_use]
+    pub fn with_token(&self, token: Option<String>) -> Self {
+        Self {
+            dialer: self.dialer.clone(),
+            token,
+            idle: Mutex::new(None),
+        }
+    }
+
+    /// Connects now, while a person can still be asked for a passphrase.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn connect(&self) -> Result<(), ClientError> {
+        let sender = self.dial().await?;
+        *self.idle.lock().await = Some(sender);
+        Ok(())
+    }
+
     /// Where the station is.
     #[must_use]
-    pub const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    pub fn endpoint(&self) -> &Endpoint {
+        self.dialer.endpoint()
     }
 
     /// `GET` with a query.
@@ -198,8 +223,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn events(&self) -> Result<Events, ClientError> {
-        let stream = self.endpoint.dial().await?;
-        Events::open(&self.endpoint, stream, self.token.as_deref()).await
+        let stream = self.dialer.dial().await?;
+        Events::open(self.endpoint(), stream, self.token.as_deref()).await
     }
 
     fn request(
@@ -211,7 +236,7 @@ impl Client {
         let mut builder = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, self.endpoint.host());
+            .header(header::HOST, self.endpoint().host());
         if let Some(token) = &self.token {
             builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -266,7 +291,7 @@ impl Client {
     }
 
     async fn dial(&self) -> Result<Sender, ClientError> {
-        let stream = self.endpoint.dial().await?;
+        let stream = self.dialer.dial().await?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(ClientError::Lost)?;

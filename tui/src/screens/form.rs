@@ -1,22 +1,65 @@
-//! Windows that ask for something: a rule, a duration, a yes.
+//! Windows that ask for something: a rule, a text, a yes; and one to read.
 
+use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use tui_input::Input;
+use signalbox_protocol::api::rule::{DryRunReply, Firing};
 
 use super::{cell, input, put, row, window};
-use crate::{state::RuleForm, theme::Theme, words};
+use crate::{
+    charts::line::{self, LineChart, Span},
+    state::{DryRunState, GAP_MS_MIN, Point, Prompt, RuleForm, State},
+    theme::{SERIES_MAX, Theme},
+    words,
+};
 
-pub(super) fn draw_rule(form: &RuleForm, theme: Theme, area: Rect, buf: &mut Buffer) {
+/// Rows below the fields that a dry run takes.
+const DRY_RUN_ROWS: u16 = 12;
+
+pub(super) fn draw_rule(
+    state: &State,
+    form: &RuleForm,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let title = if form.id.is_some() {
         "Edit rule"
     } else {
         "New rule"
     };
-    let rows = u16::try_from(form.fields.len()).unwrap_or(u16::MAX);
-    let inside = window(title, (76, rows + 5), theme, area, buf);
+    let fields = u16::try_from(form.fields.len()).unwrap_or(u16::MAX);
+    let more = if form.dry_run.is_some() {
+        DRY_RUN_ROWS
+    } else {
+        0
+    };
+    let inside = window(title, (90, fields + 5 + more), theme, area, buf);
+    // In a low window a dry run takes the place of the fields but a few.
+    let more = more.min(inside.height.saturating_sub(6));
+    let room = inside.height.saturating_sub(2 + more);
+    draw_fields(form, room, theme, inside, buf);
+    if more > 0 {
+        let below = Rect {
+            y: inside.y + room,
+            height: more,
+            ..inside
+        };
+        draw_dry_run(state, form, theme, below, buf);
+    }
+    let last = inside.height.saturating_sub(2);
+    let line = (1, inside.width - 2);
+    match &form.error {
+        Some((text, _)) => cell(buf, inside, line, last, &words::safe(text), theme.bad()),
+        None if form.waiting => cell(buf, inside, line, last, "…", theme.dim()),
+        None => {}
+    }
+    let keys = "Ctrl-S save   Ctrl-R dry run   Tab next   Esc leave";
+    cell(buf, inside, line, last + 1, keys, theme.dim());
+}
+
+fn draw_fields(form: &RuleForm, room: u16, theme: Theme, inside: Rect, buf: &mut Buffer) {
     let wrong = form.error.as_ref().and_then(|(_, field)| field.as_deref());
     // In a low window the field with the focus stays on screen.
-    let room = inside.height.saturating_sub(2);
     let focus = u16::try_from(form.focus).unwrap_or(0);
     let first = (focus + 1).saturating_sub(room);
     let fields = form.fields.iter().enumerate().skip(usize::from(first));
@@ -27,92 +70,163 @@ pub(super) fn draw_rule(form: &RuleForm, theme: Theme, area: Rect, buf: &mut Buf
         } else {
             theme.bold()
         };
-        cell(buf, inside, (1, 11), y, field.label, style);
+        cell(buf, inside, (1, 12), y, field.label, style);
         let place = Rect {
-            x: inside.x + 13,
-            width: inside.width.saturating_sub(14).min(24),
+            x: inside.x + 14,
+            width: inside.width.saturating_sub(15).min(26),
             ..row(inside, y)
         };
-        buf.set_style(
-            place,
-            theme
-                .dim()
-                .add_modifier(ratatui::style::Modifier::UNDERLINED),
-        );
+        buf.set_style(place, theme.field());
         input(&field.input, (focused, false), theme, place, buf);
         if focused {
-            cell(
-                buf,
-                inside,
-                (39, inside.width.saturating_sub(40)),
-                y,
-                field.hint,
-                theme.dim(),
-            );
+            let width = inside.width.saturating_sub(43);
+            cell(buf, inside, (42, width), y, field.hint, theme.dim());
         }
     }
-    let last = inside.height.saturating_sub(2);
-    match &form.error {
-        Some((text, _)) => {
-            cell(
-                buf,
-                inside,
-                (1, inside.width - 2),
-                last,
-                &words::safe(text),
-                theme.bad(),
-            );
-        }
-        None if form.waiting => {
-            put(buf, inside, 1, last, "…", theme.dim());
-        }
+}
+
+fn draw_dry_run(state: &State, form: &RuleForm, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let line = (1, area.width.saturating_sub(2));
+    match &form.dry_run {
         None => {}
+        Some(DryRunState::Asked) => cell(buf, area, line, 0, "dry run…", theme.dim()),
+        Some(DryRunState::Failed(text)) => {
+            cell(buf, area, line, 0, &words::safe(text), theme.bad());
+        }
+        Some(DryRunState::Known(reply, tracks)) => {
+            cell(buf, area, line, 0, &summary(reply), theme.bold());
+            let listed = area.height.saturating_sub(1).min(3);
+            let chart = Rect {
+                y: area.y + 1,
+                height: area.height.saturating_sub(1 + listed),
+                ..area
+            };
+            let value = form.value();
+            dry_run_chart(state, reply, tracks, value, theme, chart, buf);
+            let shown = reply.firings.iter().rev().take(usize::from(listed));
+            for (y, firing) in (area.height - listed..).zip(shown) {
+                cell(buf, area, line, y, &firing_text(firing), Style::new());
+            }
+        }
     }
-    put(
-        buf,
-        inside,
-        1,
-        last + 1,
-        "Ctrl-S save   Tab next   Esc leave",
-        theme.dim(),
+}
+
+fn summary(reply: &DryRunReply) -> String {
+    let days = (reply.to - reply.from).num_days();
+    let samples = reply.samples;
+    match (reply.firings.len(), reply.truncated) {
+        (0, _) => format!("It would not have fired in {days} days ({samples} values)."),
+        (n, false) => format!("It would have fired {n} × in {days} days ({samples} values):"),
+        (n, true) => format!("It would have fired more than {n} × in {days} days:"),
+    }
+}
+
+fn firing_text(firing: &Firing) -> String {
+    let lasted = firing.cleared_at.map_or_else(
+        || "had not cleared".to_owned(),
+        |at| format!("for {}", words::short(at - firing.fired_at)),
     );
+    format!(
+        "{} {} {lasted}, worst {}",
+        words::exact(firing.fired_at),
+        firing.node,
+        words::value(firing.peak)
+    )
 }
 
-pub(super) fn draw_delete(name: &str, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let inside = window("Delete rule", (60, 5), theme, area, buf);
-    let text = format!("Delete `{}`? Its incidents are closed.", words::safe(name));
-    cell(buf, inside, (1, inside.width - 2), 0, &text, Style::new());
-    put(buf, inside, 1, 2, "y yes   n no", theme.bold());
-}
-
-pub(super) fn draw_on_for(
-    (node, actuator): (&str, &str),
-    minutes: &Input,
-    error: Option<&str>,
+fn dry_run_chart(
+    state: &State,
+    reply: &DryRunReply,
+    tracks: &[Vec<Point>],
+    value: Option<f64>,
     theme: Theme,
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let inside = window(
-        &format!("{node}/{actuator} on for"),
-        (50, 6),
-        theme,
-        area,
+    let shown = tracks.iter().take(SERIES_MAX).enumerate();
+    let spans = reply.firings.iter().map(|firing| Span {
+        from: firing.fired_at,
+        to: firing.cleared_at.unwrap_or(reply.to),
+        mark: '▼',
+        bad: true,
+    });
+    // An hour's bucket may be empty without a gap in what was measured.
+    let gap_ms = GAP_MS_MIN + TimeDelta::hours(3).num_milliseconds();
+    let all = || tracks.iter().flatten();
+    let low = all().map(|point| point.min).reduce(f64::min);
+    let high = all().map(|point| point.max).reduce(f64::max);
+    let bounds = match (low, high, value) {
+        // The threshold is on the scale.
+        (Some(low), Some(high), Some(value)) => Some((low.min(value), high.max(value))),
+        _ => None,
+    };
+    let chart = LineChart {
+        tracks: shown
+            .map(|(at, points)| line::Track {
+                points,
+                gap_ms,
+                colour: theme.series(at),
+            })
+            .collect(),
+        from: reply.from,
+        to: reply.to,
+        bounds,
+        thresholds: value.into_iter().collect(),
+        spans: spans.collect(),
+        gaps: Vec::new(),
+        cursor: None,
+        mark: None,
+        marker: state.settings.marks.marker(),
+    };
+    chart.draw(area, theme, buf);
+}
+
+pub(super) fn draw_confirm(question: &str, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let inside = window("Sure?", (66, 5), theme, area, buf);
+    let width = inside.width - 2;
+    cell(
         buf,
+        inside,
+        (1, width),
+        0,
+        &words::safe(question),
+        Style::new(),
     );
+    put(buf, inside, 1, 2, "y yes   n no", theme.bold());
+}
+
+pub(super) fn draw_prompt(prompt: &Prompt, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let inside = window(&prompt.title, (70, 7), theme, area, buf);
     let place = Rect {
         x: inside.x + 1,
         width: inside.width.saturating_sub(2),
         ..row(inside, 0)
     };
-    input(minutes, (true, false), theme, place, buf);
-    put(buf, inside, 1, 1, error.unwrap_or_default(), theme.bad());
-    put(
-        buf,
-        inside,
-        1,
-        3,
-        "90s, 10m, 1h30m   Enter on   Esc leave",
-        theme.dim(),
-    );
+    buf.set_style(place, theme.field());
+    input(&prompt.input, (true, prompt.hidden), theme, place, buf);
+    let line = (1, inside.width - 2);
+    let error = prompt.error.as_deref().unwrap_or_default();
+    cell(buf, inside, line, 2, &words::safe(error), theme.bad());
+    cell(buf, inside, line, 3, prompt.hint, theme.dim());
+    cell(buf, inside, line, 4, "Enter go on   Esc leave", theme.dim());
+}
+
+pub(super) fn draw_text(
+    title: &str,
+    lines: &[String],
+    top: usize,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let height = rows.saturating_add(4).min(area.height);
+    let inside = window(&words::safe(title), (90, height), theme, area, buf);
+    let shown = lines.iter().skip(top);
+    for (y, line) in (0..inside.height.saturating_sub(1)).zip(shown) {
+        let width = inside.width.saturating_sub(2);
+        cell(buf, inside, (1, width), y, &words::safe(line), Style::new());
+    }
+    let last = inside.height.saturating_sub(1);
+    put(buf, inside, 1, last, "↑ ↓ move   Esc leave", theme.dim());
 }

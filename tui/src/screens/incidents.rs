@@ -3,14 +3,14 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::incident::{Incident, IncidentState};
 
-use super::{cell, list, put, without_mail};
+use super::{Hits, cell, list, put, without_mail};
 use crate::{
     state::{State, severity_word},
     theme::Theme,
     words,
 };
 
-pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let area = without_mail(state, theme, area, buf);
     let incidents = state.shown_incidents();
     if incidents.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         &incidents,
         state.row(),
         theme,
-        (area, buf),
+        (area, buf, hits),
         |incident, at, buf| {
             let (mark, style) = match incident.state {
                 IncidentState::Pending => ("pending", theme.warn()),

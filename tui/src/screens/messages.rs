@@ -3,11 +3,22 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::message::Outcome;
 
-use super::{cell, list, put};
+use super::{Hits, cell, list, put};
 use crate::{state::State, theme::Theme, words};
 
-pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let messages = state.shown_messages();
+    let area = if state.paused.is_some() {
+        let text = "paused: what comes meanwhile is shown when it goes on";
+        put(buf, area, 1, 0, text, theme.warn());
+        Rect {
+            y: area.y + 1,
+            height: area.height.saturating_sub(1),
+            ..area
+        }
+    } else {
+        area
+    };
     if messages.is_empty() {
         let text = if state.only_bad {
             "no message was refused"
@@ -23,7 +34,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         &messages,
         state.row(),
         theme,
-        (area, buf),
+        (area, buf, hits),
         |message, at, buf| {
             let (mark, style) = match message.outcome {
                 Outcome::Stored => ("stored", theme.good()),
@@ -52,7 +63,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
             );
             let content = match &message.reason {
                 Some(reason) => format!("{}: {}", words::safe(reason), words::safe(&message.head)),
-                None => words::safe(&message.head),
+                None if state.raw => words::safe(&message.head),
+                None => words::gist(message),
             };
             cell(buf, at, (64, rest), 0, &content, Style::new());
         },

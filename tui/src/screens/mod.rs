@@ -1,9 +1,18 @@
 //! Drawing: every screen reads the state and writes cells. The frame (title, banner, notice,
-//! keys) is here, one file per screen beside it.
+//! keys) is here, one file per screen beside it. What can be clicked is noted while it is drawn.
 
+mod admin;
+mod ascii;
+mod cards;
+mod chart;
+mod commands;
 mod form;
+mod frame;
 mod help;
+mod hits;
 mod incidents;
+mod line;
+mod log;
 mod login;
 mod messages;
 mod node;
@@ -11,12 +20,15 @@ mod overview;
 mod rules;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::incident::IncidentState;
 use unicode_width::UnicodeWidthStr as _;
 
+pub(crate) use hits::Hits;
+
 use crate::{
-    keymap::{self, Binding, Cmd, Place},
-    state::{Link, Modal, State},
+    event::Target,
+    keymap::Place,
+    settings::Marks,
+    state::{Modal, State},
     theme::Theme,
     words,
 };
@@ -26,184 +38,60 @@ const COLUMNS_MIN: u16 = 40;
 /// Rows that the frame and a little content need.
 const ROWS_MIN: u16 = 8;
 
-/// Draws everything.
-pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) {
+/// Draws everything; gives what can be clicked.
+pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) -> Hits {
     let area = buf.area;
+    let mut hits = Hits::default();
     if area.width < COLUMNS_MIN || area.height < ROWS_MIN {
         put(buf, area, 0, 0, "too small", theme.bold());
-        return;
+        return hits;
     }
-    title(state, theme, row(area, 0), buf);
-    let mut top = 1;
-    if let Some(text) = banner(state) {
-        let style = theme.bad().patch(theme.selected());
-        buf.set_style(row(area, 1), style);
-        put(buf, row(area, 1), 0, 0, &text, style);
-        top = 2;
-    }
+    frame::title(state, theme, row(area, 0), buf, &mut hits);
+    let top = 1 + u16::from(frame::banner(state, theme, row(area, 1), buf));
     let body = Rect {
         y: area.y + top,
         height: area.height - top - 2,
         ..area
     };
     match state.place {
-        Place::Overview | Place::Anywhere => overview::draw(state, theme, body, buf),
-        Place::Node => node::draw(state, theme, body, buf),
-        Place::Rules => rules::draw(state, theme, body, buf),
-        Place::Incidents => incidents::draw(state, theme, body, buf),
-        Place::Messages => messages::draw(state, theme, body, buf),
+        Place::Overview | Place::Anywhere => {
+            if state.shows_cards() {
+                cards::draw(state, theme, body, buf, &mut hits);
+            } else {
+                overview::draw(state, theme, body, buf, &mut hits);
+            }
+        }
+        Place::Node => node::draw(state, theme, body, buf, &mut hits),
+        Place::Chart => chart::draw(state, theme, body, buf, &mut hits),
+        Place::Rules => rules::draw(state, theme, body, buf, &mut hits),
+        Place::Incidents => incidents::draw(state, theme, body, buf, &mut hits),
+        Place::Messages => messages::draw(state, theme, body, buf, &mut hits),
+        Place::Commands => commands::draw(state, theme, body, buf, &mut hits),
+        Place::Admin => admin::draw(state, theme, body, buf, &mut hits),
+        Place::Log => log::draw(state, theme, body, buf, &mut hits),
     }
-    notice(state, theme, row(area, area.height - 2), buf);
-    footer(state, theme, row(area, area.height - 1), buf);
+    frame::notice(state, theme, row(area, area.height - 2), buf);
+    frame::footer(state, theme, row(area, area.height - 1), buf, &mut hits);
+    modal(state, theme, area, buf);
+    if state.settings.marks == Marks::Ascii {
+        ascii::translate(buf);
+    }
+    hits
+}
+
+fn modal(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
     match &state.modal {
         None => {}
         Some(Modal::Help { filter }) => help::draw(state, filter, theme, area, buf),
+        Some(Modal::Palette(palette)) => help::draw_palette(state, palette, theme, area, buf),
+        Some(Modal::Line(line)) => line::draw(line, theme, area, buf),
         Some(Modal::Login { .. }) => login::draw(state, theme, area, buf),
-        Some(Modal::Rule(form)) => form::draw_rule(form, theme, area, buf),
-        Some(Modal::Delete { name, .. }) => form::draw_delete(name, theme, area, buf),
-        Some(Modal::OnFor {
-            node,
-            actuator,
-            minutes,
-            error,
-        }) => form::draw_on_for(
-            (node, actuator),
-            minutes,
-            error.as_deref(),
-            theme,
-            area,
-            buf,
-        ),
-    }
-}
-
-/// What the person must know before believing the screen.
-fn banner(state: &State) -> Option<String> {
-    if let Link::Lost(since, why) = &state.link {
-        return Some(format!(
-            " NO CONNECTION for {}: {} — the screen shows what was last known",
-            words::short(state.now - *since),
-            words::safe(why)
-        ));
-    }
-    let (since, health) = state.degraded.as_ref()?;
-    let ago = words::short(state.now - *since);
-    Some(if health.store == "ok" {
-        format!(
-            " NO BROKER for {ago}: {} — nothing comes in, commands wait",
-            words::safe(&health.broker)
-        )
-    } else {
-        format!(
-            " STORE AWAY for {ago}: {} — nothing is taken in or changed; nodes keep their readings",
-            words::safe(&health.store)
-        )
-    })
-}
-
-fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let firing = state
-        .incidents
-        .iter()
-        .filter(|incident| incident.state == IncidentState::Firing)
-        .count();
-    let tabs = [
-        (Place::Overview, format!("1 Nodes {}", state.nodes.len())),
-        (Place::Rules, format!("2 Rules {}", state.rules.len())),
-        (Place::Incidents, format!("3 Incidents {firing}")),
-        (Place::Messages, "4 Messages".to_owned()),
-    ];
-    let mut x = 0;
-    for (place, text) in tabs {
-        let here = place == state.place || (place, state.place) == (Place::Overview, Place::Node);
-        let mut style = if here { theme.selected() } else { theme.bold() };
-        if place == Place::Incidents && firing > 0 {
-            style = style.patch(theme.bad());
+        Some(Modal::Rule(form)) => form::draw_rule(state, form, theme, area, buf),
+        Some(Modal::Confirm(action)) => form::draw_confirm(&action.question(), theme, area, buf),
+        Some(Modal::Prompt(prompt)) => form::draw_prompt(prompt, theme, area, buf),
+        Some(Modal::Text { title, lines, top }) => {
+            form::draw_text(title, lines, *top, theme, area, buf);
         }
-        x += put(buf, area, x, 0, &format!(" {text} "), style) + 1;
-    }
-    let who = state.me.as_ref().map_or_else(String::new, |me| {
-        format!("{} ({}) ", me.username, me.role.as_str())
-    });
-    let online = match state.link {
-        Link::Connecting => "connecting… ",
-        Link::Online | Link::Lost(..) => "",
-    };
-    let version = state
-        .hello
-        .as_ref()
-        .map_or("", |hello| hello.version.as_str());
-    let endpoint = &state.endpoint;
-    // The longest that fits; who is logged in matters most.
-    let right = [
-        format!("{online}{who}{endpoint} {version}"),
-        format!("{online}{who}{endpoint}"),
-        format!("{online}{who}"),
-        online.to_owned(),
-    ]
-    .into_iter()
-    .map(|text| (u16::try_from(text.width()).unwrap_or(u16::MAX), text))
-    .find(|(width, _)| x.saturating_add(*width) < area.width);
-    if let Some((width, text)) = right {
-        put(buf, area, area.width - width, 0, &text, theme.dim());
-    }
-}
-
-fn notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
-    if state.filtering || !state.filter.value().is_empty() {
-        let mark = if state.filtering {
-            "▏"
-        } else {
-            "  (Esc clears)"
-        };
-        let text = format!("/{}{mark}", state.filter.value());
-        put(buf, area, 0, 0, &text, theme.bold());
-        return;
-    }
-    if let Some(notice) = &state.notice {
-        let style = if notice.bad {
-            theme.bad()
-        } else {
-            theme.good()
-        };
-        let mark = if notice.bad { "! " } else { "· " };
-        put(buf, area, 0, 0, &format!("{mark}{}", notice.text), style);
-        return;
-    }
-    if state.missed > 0 {
-        let text = format!(
-            "{} events were left out because this line is slow",
-            state.missed
-        );
-        put(buf, area, 0, 0, &text, theme.warn());
-    }
-}
-
-/// Keys of this place, as many as fit, never half of one; help and quit always at the right.
-fn footer(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let always = |binding: &&Binding| matches!(binding.cmd, Cmd::Help | Cmd::Quit);
-    let columns = |binding: &Binding| {
-        let text = format!("{} {}  ", binding.shown, binding.text);
-        u16::try_from(text.width()).unwrap_or(u16::MAX)
-    };
-    let shown = || keymap::here(state.place).filter(|binding| binding.footer);
-    let mut write = |binding: &Binding, x: u16| {
-        let key = put(buf, area, x, 0, binding.shown, theme.bold());
-        put(buf, area, x + key + 1, 0, binding.text, theme.dim());
-    };
-    let mut end = area.width;
-    for binding in shown().filter(always).collect::<Vec<_>>().into_iter().rev() {
-        end = end.saturating_sub(columns(binding));
-        write(binding, end);
-    }
-    let mut x = 0;
-    for binding in shown().filter(|binding| !always(binding)) {
-        let width = columns(binding);
-        if x + width > end {
-            break;
-        }
-        write(binding, x);
-        x += width;
     }
 }
 
@@ -241,6 +129,24 @@ fn cell(buf: &mut Buffer, area: Rect, (x, width): (u16, u16), y: u16, text: &str
     }
 }
 
+/// The names of a screen's parts, with the present one marked; gives the area below.
+fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
+    let mut x = 1;
+    for (index, name) in names.iter().enumerate() {
+        let style = if index == at {
+            theme.selected()
+        } else {
+            theme.dim()
+        };
+        x += put(buf, area, x, 0, &format!(" {name} "), style) + 1;
+    }
+    Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(1),
+        ..area
+    }
+}
+
 /// Says at the bottom of an area that nobody gets a mail, and gives the area above.
 fn without_mail(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
     if state.mail_configured || area.height < ROWS_MIN {
@@ -260,7 +166,7 @@ fn list<T>(
     items: &[T],
     selected: usize,
     theme: Theme,
-    (area, buf): (Rect, &mut Buffer),
+    (area, buf, hits): (Rect, &mut Buffer, &mut Hits),
     mut line: impl FnMut(&T, Rect, &mut Buffer),
 ) {
     put(buf, area, 0, 0, head, theme.dim());
@@ -269,6 +175,7 @@ fn list<T>(
     for (y, item) in items.iter().enumerate().skip(first).take(rows) {
         let place = u16::try_from(y - first + 1).unwrap_or(u16::MAX);
         let at = row(area, place);
+        hits.add(at, Target::Row(y));
         line(item, at, buf);
         if y == selected {
             buf.set_style(at, theme.selected());

@@ -1,38 +1,58 @@
-//! One node: what is known of it, a chart of one metric, its actuators, its latest commands.
+//! One node: what is known of it, charts of its metrics, its actuators, its latest commands.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::{command::Action, node::Node};
+use signalbox_protocol::api::node::{ActuatorState, Node};
 
 use super::{
+    Hits, chart,
     overview::{actuator_text, presence, value},
     put, row,
 };
-use crate::{
-    charts::line::LineChart,
-    state::{Plot, RANGES, State},
-    theme::Theme,
-    words,
-};
+use crate::{state::State, theme::Theme, words};
 
 /// Commands that are listed.
 const COMMANDS_SHOWN: u16 = 4;
 
-pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let (Some(node), Some(plot)) = (state.selected_node(), state.plot.as_ref()) else {
+/// Rows of a chart among others.
+const STACKED_ROWS_MIN: u16 = 5;
+
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
+    let (Some(node), Some(shown)) = (state.selected_node(), state.chart.as_ref()) else {
         put(buf, area, 1, 1, "this node is gone", theme.dim());
         return;
     };
     facts(state, node, theme, row(area, 0), buf);
     actuators(state, node, theme, row(area, 1), buf);
-    let listed = if area.height > 16 { COMMANDS_SHOWN } else { 1 };
+    let listed = match area.height {
+        0..=9 => 0,
+        10..=16 => 1,
+        _ => COMMANDS_SHOWN,
+    };
     metrics(state, node, theme, row(area, 2), buf);
-    let chart = Rect {
+    let charts = Rect {
         y: area.y + 3,
-        height: area.height.saturating_sub(4 + listed),
+        height: area.height.saturating_sub(3 + listed),
         ..area
     };
-    chart_of(state, node, plot, theme, chart, buf);
+    let names = state.metrics();
+    let many = u16::try_from(names.len()).unwrap_or(u16::MAX).max(1);
+    let each = charts.height / many;
+    if shown.stacked && each >= STACKED_ROWS_MIN {
+        for (at, metric) in (0..).zip(&names) {
+            let place = Rect {
+                y: charts.y + at * each,
+                height: each,
+                ..charts
+            };
+            let series = (node.name.clone(), metric.clone());
+            chart::draw_series(state, &series, true, theme, place, buf, hits);
+        }
+    } else if let Some(series) = state.series() {
+        chart::draw_series(state, &series, false, theme, charts, buf, hits);
+    } else {
+        put(buf, charts, 1, 1, "nothing measured yet", theme.dim());
+    }
     let commands = Rect {
         y: area.y + area.height - listed,
         height: listed,
@@ -63,6 +83,21 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
     if let Some(rssi) = node.rssi_dbm {
         facts.push(format!("{rssi} dBm"));
     }
+    let firing = state
+        .incidents
+        .iter()
+        .filter(|incident| incident.node == node.name && incident.closed_at.is_none())
+        .count();
+    if firing > 0 {
+        x += put(
+            buf,
+            area,
+            x,
+            0,
+            &format!("{firing} open incident(s)"),
+            theme.bad(),
+        ) + 2;
+    }
     put(buf, area, x, 0, &facts.join(" · "), theme.dim());
 }
 
@@ -72,7 +107,19 @@ fn actuators(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buf
     }
     let mut x = 1;
     for (index, (name, actuator)) in node.actuators.iter().enumerate() {
-        let (text, style) = actuator_text(state, name, actuator, theme);
+        let (mut text, style) = actuator_text(state, name, actuator, theme);
+        // What was ordered differs from what is reported: it drifted.
+        if actuator.pending_command.is_none()
+            && let (Some(desired), Some(reported)) = (actuator.desired, actuator.reported)
+            && desired != reported
+        {
+            let wanted = if desired == ActuatorState::On {
+                "ON"
+            } else {
+                "off"
+            };
+            text = format!("{text} (wanted {wanted})");
+        }
         let marked = index == state.actuator % node.actuators.len();
         let text = if marked {
             format!("[{text}]")
@@ -84,10 +131,10 @@ fn actuators(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buf
 }
 
 fn metrics(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let marked = state.selected_metric();
+    let marked = state.series().map(|(_, metric)| metric);
     let mut x = 1;
     for (metric, latest) in &node.latest {
-        let style = if Some(metric.as_str()) == marked {
+        let style = if Some(metric) == marked.as_ref() {
             theme.selected()
         } else {
             Style::new()
@@ -98,92 +145,10 @@ fn metrics(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffe
     }
 }
 
-fn chart_of(state: &State, node: &Node, plot: &Plot, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let Some(metric) = state.selected_metric() else {
-        put(buf, area, 1, 1, "nothing measured yet", theme.dim());
-        return;
-    };
-    // The right end moves with the range's columns, so that the chart does not redraw all the time.
-    let columns = i64::from(area.width.max(20)) * 2;
-    let step_ms = (plot.range_s() * 1_000 / columns).max(1_000);
-    let now_ms = plot.end(state.now).timestamp_millis();
-    let to = chrono::DateTime::<Utc>::from_timestamp_millis((now_ms / step_ms + 1) * step_ms)
-        .unwrap_or(state.now);
-    let points = plot.points(metric, state.now);
-    let chart = LineChart {
-        points,
-        from: to - TimeDelta::seconds(plot.range_s()),
-        to,
-        gap_ms: plot.gap_ms(points),
-        cursor: plot.cursor,
-    };
-    legend(
-        state,
-        node,
-        plot,
-        metric,
-        &chart,
-        theme,
-        (row(area, 0), buf),
-    );
-    let below = Rect {
-        y: area.y + 1,
-        height: area.height.saturating_sub(1),
-        ..area
-    };
-    chart.draw(below, theme, buf);
-}
-
-fn legend(
-    state: &State,
-    node: &Node,
-    plot: &Plot,
-    metric: &str,
-    chart: &LineChart<'_>,
-    theme: Theme,
-    (area, buf): (Rect, &mut Buffer),
-) {
-    let mut x = put(buf, area, 1, 0, RANGES[plot.range].1, theme.bold()) + 3;
-    if plot.back_s > 0 {
-        let until = format!("until {}", words::clock(chart.to, state.now));
-        x += put(buf, area, x, 0, &until, theme.warn()) + 2;
-    }
-    if !plot.loaded {
-        put(buf, area, x, 0, "loading…", theme.dim());
-        return;
-    }
-    if let Some(point) = chart.at_cursor() {
-        let text = format!(
-            "at {}: {}  (min {} max {})",
-            words::clock(point.at, state.now),
-            words::value(point.mean),
-            words::value(point.min),
-            words::value(point.max)
-        );
-        put(buf, area, x, 0, &text, theme.warn());
-        return;
-    }
-    if let Some(latest) = node.latest.get(metric) {
-        x += put(buf, area, x, 0, "now ", theme.dim());
-        let (text, style) = value(latest, theme);
-        x += put(buf, area, x, 0, &text, style) + 2;
-    }
-    let min = chart.points.iter().map(|point| point.min).reduce(f64::min);
-    let max = chart.points.iter().map(|point| point.max).reduce(f64::max);
-    if let (Some(min), Some(max)) = (min, max) {
-        let text = format!("min {}  max {}", words::value(min), words::value(max));
-        put(buf, area, x, 0, &text, theme.dim());
-    }
-}
-
 fn history(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
     let shown = usize::from(area.height);
     for (y, command) in (0..).zip(state.commands_of(&node.name).take(shown)) {
-        let action = match command.action {
-            Action::On => "on",
-            Action::Off => "off",
-            Action::Toggle => "toggle",
-        };
+        let action = words::verb(command.action);
         let timed = command.for_ms.map_or_else(String::new, |ms| {
             format!(
                 " for {}",

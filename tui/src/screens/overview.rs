@@ -7,9 +7,10 @@ use signalbox_protocol::api::{
     node::{Actuator, ActuatorState, Node, Presence},
 };
 
-use super::{cell, put};
+use super::{Hits, cell, put};
 use crate::{
     charts::spark,
+    event::Target,
     state::{Link, SPARK_BUCKET_S, SPARK_COLUMNS_MAX, State, spark_index},
     theme::Theme,
     words,
@@ -20,6 +21,8 @@ const FRESH_S: i64 = 15;
 
 /// Below this many columns some of them are left out.
 const NARROW_COLUMNS: u16 = 60;
+/// Columns of the shortest actuator with its state.
+const ACTUATOR_COLUMNS_MIN: u16 = 5;
 /// A shorter sparkline tells nothing.
 const SPARK_COLUMNS_MIN: u16 = 8;
 
@@ -56,6 +59,11 @@ impl Columns {
         let (name, state, seen) = (next(name), next(7), next(seen));
         let (metric, value) = (next(metric), next(value));
         let spark = next(spark);
+        let mut actuators = next(actuators);
+        // The beginning of a name alone tells nothing.
+        if actuators.0 + ACTUATOR_COLUMNS_MIN > width {
+            actuators.1 = 0;
+        }
         Self {
             name,
             state,
@@ -63,12 +71,12 @@ impl Columns {
             metric,
             value,
             spark,
-            actuators: next(actuators),
+            actuators,
         }
     }
 }
 
-pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let columns = Columns::of(area.width);
     for (column, head) in [
         (columns.name, "NODE"),
@@ -92,23 +100,34 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
     }
     let selected = state.row();
     let rows = area.height.saturating_sub(1);
-    let heights: Vec<u16> = nodes.iter().map(|node| height(node)).collect();
-    let mut first = 0;
     // The selected node is wholly on screen, or at least its beginning.
-    while first < selected && heights[first..=selected].iter().sum::<u16>() > rows {
-        first += 1;
+    let mut first = selected;
+    let mut taken = nodes.get(selected).map_or(0, |node| height(node));
+    while let Some(before) = first.checked_sub(1).and_then(|at| nodes.get(at)) {
+        taken = taken.saturating_add(height(before));
+        if taken > rows {
+            break;
+        }
+        first -= 1;
     }
     let mut y = 1;
     for (at, node) in nodes.iter().enumerate().skip(first) {
         if y > rows {
             break;
         }
+        let tall = height(node);
+        let place = Rect {
+            y: area.y + y,
+            height: tall.min(rows + 1 - y),
+            ..area
+        };
+        hits.add(place, Target::Row(at));
         draw_node(state, node, at == selected, y, &columns, theme, (area, buf));
-        y += heights[at];
+        y = y.saturating_add(tall);
     }
 }
 
-fn empty(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn empty(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
     let text = match state.link {
         Link::Connecting => "",
         _ if !state.nodes.is_empty() => "no node fits the filter",
@@ -130,10 +149,10 @@ fn draw_node(
     theme: Theme,
     (area, buf): (Rect, &mut Buffer),
 ) {
-    let name_style = if selected {
-        theme.selected()
-    } else {
-        theme.bold()
+    let name_style = match (selected, state.is_firing(&node.name)) {
+        (true, _) => theme.selected(),
+        (false, true) => theme.bad(),
+        (false, false) => theme.bold(),
     };
     if selected {
         put(buf, area, 0, y, "▌", theme.line());
@@ -180,7 +199,7 @@ pub(super) fn presence(presence: Presence, theme: Theme) -> (&'static str, Style
     }
 }
 
-fn seen(state: &State, node: &Node) -> String {
+pub(super) fn seen(state: &State, node: &Node) -> String {
     match node.last_seen_at {
         None => "never".to_owned(),
         Some(at) if (state.now - at).num_seconds() < FRESH_S => "now".to_owned(),

@@ -3,10 +3,10 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::incident::IncidentState;
 
-use super::{cell, list, put, without_mail};
+use super::{Hits, cell, list, put, without_mail};
 use crate::{state::State, theme::Theme, words};
 
-pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let area = without_mail(state, theme, area, buf);
     let rules = state.shown_rules();
     if rules.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         &rules,
         state.row(),
         theme,
-        (area, buf),
+        (area, buf, hits),
         |rule, at, buf| {
             let spec = &rule.spec;
             let firing = state.incidents.iter().any(|incident| {

@@ -1,11 +1,15 @@
 //! The form of a rule: text fields that become a new rule or a change of one.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent};
-use signalbox_protocol::api::rule::{NewRule, Rule, RuleCommand, RulePatch, Severity};
+use signalbox_protocol::api::rule::{DryRunReply, NewRule, Rule, RuleCommand, RulePatch, Severity};
 use tui_input::{Input, backend::crossterm::EventHandler as _};
 
+use super::chart::Track;
 use crate::{event::Action, words};
 
+/// How far back a dry run looks.
+const DRY_RUN_DAYS: i64 = 7;
 /// Longest text of a field.
 const FIELD_CHARS_MAX: usize = 254;
 
@@ -19,11 +23,23 @@ pub(crate) struct Field {
     pub(crate) input: Input,
 }
 
+/// What the rule would have done.
+#[derive(Debug)]
+pub(crate) enum DryRunState {
+    Asked,
+    Failed(String),
+    /// When it would have fired, and the values that it would have watched.
+    Known(Box<DryRunReply>, Vec<Track>),
+}
+
 /// The form, with the field that has the focus.
 #[derive(Debug)]
 pub(crate) struct RuleForm {
     /// The rule that is changed; `None` for a new one.
     pub(crate) id: Option<String>,
+    /// The rule as it was, for taking the change back.
+    before: Option<Box<RulePatch>>,
+    pub(crate) dry_run: Option<DryRunState>,
     pub(crate) fields: Vec<Field>,
     pub(crate) focus: usize,
     /// What is wrong, and the field at fault.
@@ -70,7 +86,7 @@ impl RuleForm {
         let order = |order: &Option<RuleCommand>| {
             order.as_ref().map_or_else(String::new, words::order_text)
         };
-        Self::filled(Some(rule.id.clone()), |name| match name {
+        let mut form = Self::filled(Some(rule.id.clone()), |name| match name {
             "metric" => spec.metric.clone(),
             "op" => spec.op.sign().to_owned(),
             "value" => spec.value.to_string(),
@@ -82,7 +98,17 @@ impl RuleForm {
             "email" => spec.email.clone().unwrap_or_default(),
             "severity" => severity_word(spec.severity).to_owned(),
             _ => spec.name.clone(),
-        })
+        });
+        form.before = Some(Box::new(patch(words::new_rule(spec))));
+        form
+    }
+
+    /// Fills a field.
+    pub(crate) fn set(&mut self, name: &str, text: &str) {
+        let field = self.fields.iter_mut().find(|field| field.name == name);
+        if let Some(field) = field {
+            field.input = Input::new(text.to_owned());
+        }
     }
 
     fn filled(id: Option<String>, text: impl Fn(&str) -> String) -> Self {
@@ -94,6 +120,8 @@ impl RuleForm {
         };
         Self {
             id,
+            before: None,
+            dry_run: None,
             fields: FIELDS.into_iter().map(field).collect(),
             focus: 0,
             error: None,
@@ -111,22 +139,42 @@ impl RuleForm {
 
     pub(crate) fn key(&mut self, key: KeyEvent) {
         type_into(&mut self.fields[self.focus].input, key);
+        self.check();
     }
 
-    pub(crate) fn paste(&mut self, text: &str) {
-        paste_into(&mut self.fields[self.focus].input, text);
+    /// Says at once what cannot be understood in the field that has the focus.
+    fn check(&mut self) {
+        let here = self.fields[self.focus].name;
+        let empty = self.fields[self.focus].input.value().trim().is_empty();
+        self.error = match self.read() {
+            Err((field, text)) if field == here && !empty => Some((text, Some(field.to_owned()))),
+            _ => None,
+        };
     }
 
-    /// What to ask the station; or the first field that cannot be understood.
-    pub(crate) fn submit(&mut self) -> Option<Action> {
+    /// The threshold, when it is a number.
+    pub(crate) fn value(&self) -> Option<f64> {
+        let field = self.fields.iter().find(|field| field.name == "value")?;
+        field.input.value().trim().parse().ok()
+    }
+
+    /// Asks what the rule would have done in the last days.
+    pub(crate) fn dry_run(&mut self, now: DateTime<Utc>) -> Option<Action> {
+        let rule = self.understood()?;
+        self.dry_run = Some(DryRunState::Asked);
+        Some(Action::DryRun {
+            rule: Box::new(rule),
+            from: now - TimeDelta::days(DRY_RUN_DAYS),
+            to: now,
+        })
+    }
+
+    /// The rule; or the first field that cannot be understood gets the focus.
+    fn understood(&mut self) -> Option<NewRule> {
         match self.read() {
             Ok(new) => {
                 self.error = None;
-                self.waiting = true;
-                Some(match &self.id {
-                    None => Action::AddRule(Box::new(new)),
-                    Some(id) => Action::PatchRule(id.clone(), Box::new(patch(new))),
-                })
+                Some(new)
             }
             Err((field, text)) => {
                 self.focus = FIELDS
@@ -137,6 +185,24 @@ impl RuleForm {
                 None
             }
         }
+    }
+
+    pub(crate) fn paste(&mut self, text: &str) {
+        paste_into(&mut self.fields[self.focus].input, text);
+    }
+
+    /// What to ask the station; or the first field that cannot be understood.
+    pub(crate) fn submit(&mut self) -> Option<Action> {
+        let new = self.understood()?;
+        self.waiting = true;
+        Some(match (&self.id, &self.before) {
+            (Some(id), Some(back)) => Action::PatchRule {
+                id: id.clone(),
+                patch: Box::new(patch(new)),
+                back: back.clone(),
+            },
+            _ => Action::AddRule(Box::new(new)),
+        })
     }
 
     /// Shows the station's refusal at its field.
@@ -235,19 +301,14 @@ pub(crate) fn paste_into(input: &mut Input, text: &str) {
 mod tests {
     use super::*;
 
-    fn set(form: &mut RuleForm, name: &str, text: &str) {
-        let field = form.fields.iter_mut().find(|field| field.name == name);
-        field.unwrap().input = Input::new(text.to_owned());
-    }
-
     #[test]
     fn a_filled_form_becomes_a_rule_and_a_rule_a_form() {
         let mut form = RuleForm::new("temperature", "kitchen");
         assert!(form.submit().is_none());
         assert_eq!(form.fields[form.focus].name, "value");
-        set(&mut form, "value", "30.5");
-        set(&mut form, "hold_s", "5m");
-        set(&mut form, "command", "fan=on:90s");
+        form.set("value", "30.5");
+        form.set("hold_s", "5m");
+        form.set("command", "fan=on:90s");
         let Some(Action::AddRule(new)) = form.submit() else {
             panic!("{:?}", form.error);
         };

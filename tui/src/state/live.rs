@@ -1,7 +1,6 @@
 //! What the station says becomes state.
 
-use std::collections::VecDeque;
-
+use chrono::TimeDelta;
 use signalbox_protocol::api::{
     command::{Command, CommandState},
     data::Sample,
@@ -12,14 +11,18 @@ use signalbox_protocol::api::{
 };
 use tui_input::Input;
 
-use super::{COMMANDS_MAX, INCIDENTS_MAX, Link, MESSAGES_MAX, Modal, Spark, State};
+use super::{
+    COMMANDS_MAX, DryRunState, INCIDENTS_MAX, Link, MESSAGES_MAX, Modal, PRESENCES_MAX,
+    PresenceChange, Spark, State, chart::tracks, tell::UNDOS_MAX,
+};
 use crate::{
-    event::{Answer, Net, Snapshot},
+    event::{Action, Answer, Net, Snapshot},
+    keymap::Place,
     words,
 };
 
 impl State {
-    pub(super) fn on_net(&mut self, net: Net) {
+    pub(super) fn on_net(&mut self, net: Net) -> Vec<Action> {
         match net {
             Net::Connected(snapshot) => self.on_connected(*snapshot),
             Net::Live(event) => self.on_live(*event),
@@ -39,8 +42,9 @@ impl State {
                     });
                 }
             }
-            Net::Answer(answer) => self.on_answer(*answer),
+            Net::Answer(answer) => return self.on_answer(*answer),
         }
+        Vec::new()
     }
 
     fn on_connected(&mut self, snapshot: Snapshot) {
@@ -57,6 +61,7 @@ impl State {
         self.mail_configured = snapshot.mail_configured;
         self.incidents = snapshot.incidents;
         self.commands = snapshot.commands.into();
+        self.schedules = snapshot.schedules;
         self.messages = snapshot.messages.into();
         self.sparks.clear();
         for series in snapshot.recent.series {
@@ -66,8 +71,8 @@ impl State {
             }
             self.sparks.insert((series.node, series.metric), spark);
         }
-        if let Some(plot) = &mut self.plot {
-            plot.forget_asking();
+        if let Some(chart) = &mut self.chart {
+            chart.forget_asking();
         }
         if matches!(self.modal, Some(Modal::Login { .. })) {
             self.modal = None;
@@ -103,13 +108,11 @@ impl State {
     fn on_sample(&mut self, sample: Sample) {
         if sample.flags.is_empty() {
             let key = (sample.node.clone(), sample.metric.clone());
+            if let Some(chart) = &mut self.chart {
+                chart.add(&key, sample.ts, sample.value);
+            }
             let spark = self.sparks.entry(key).or_default();
             spark.add(sample.ts, sample.value, 1);
-            if let Some(plot) = &mut self.plot
-                && plot.node == sample.node
-            {
-                plot.add(&sample.metric, sample.ts, sample.value);
-            }
         }
         let Some(node) = self.nodes.get_mut(&sample.node) else {
             return;
@@ -128,6 +131,17 @@ impl State {
 
     /// A status comes without the latest values: those that we have stay.
     fn on_status(&mut self, mut node: Node) {
+        let was = self.nodes.get(&node.name).map(|old| old.presence);
+        if was != Some(node.presence) {
+            self.presences.push_back(PresenceChange {
+                node: node.name.clone(),
+                at: node.presence_since.unwrap_or(self.now),
+                presence: node.presence,
+            });
+            if self.presences.len() > PRESENCES_MAX {
+                self.presences.pop_front();
+            }
+        }
         if let Some(old) = self.nodes.get_mut(&node.name) {
             if node.latest.is_empty() {
                 std::mem::swap(&mut node.latest, &mut old.latest);
@@ -199,14 +213,22 @@ impl State {
         });
     }
 
-    fn on_answer(&mut self, answer: Answer) {
+    fn on_answer(&mut self, answer: Answer) -> Vec<Action> {
         match answer {
-            Answer::Done(text) => {
-                if matches!(self.modal, Some(Modal::Rule(_))) {
+            Answer::Done { text, undo } => {
+                if matches!(&self.modal, Some(Modal::Rule(form)) if form.waiting) {
                     self.modal = None;
+                }
+                if let Some(undo) = undo {
+                    self.undos.push(undo);
+                    let excess = self.undos.len().saturating_sub(UNDOS_MAX);
+                    self.undos.drain(..excess);
                 }
                 if !text.is_empty() {
                     self.say(text, false);
+                }
+                if self.place == Place::Admin {
+                    return vec![Action::LoadAdmin];
                 }
             }
             Answer::Failed { text, field } => match &mut self.modal {
@@ -221,19 +243,37 @@ impl State {
                 self.modal = None;
                 self.link = Link::Connecting;
             }
-            Answer::Chart { node, reply } => {
-                if let Some(plot) = &mut self.plot
-                    && plot.node == node
-                {
-                    plot.set_history(&reply, self.now);
+            Answer::Chart(history) => {
+                if let Some(chart) = &mut self.chart {
+                    chart.set_history(&history);
                 }
             }
+            Answer::DryRun(reply) => {
+                if let Some(Modal::Rule(form)) = &mut self.modal {
+                    form.dry_run = Some(match reply {
+                        Ok((reply, values)) => {
+                            let tracks = tracks(&[values], TimeDelta::zero());
+                            DryRunState::Known(Box::new(reply), tracks.into_values().collect())
+                        }
+                        Err(text) => DryRunState::Failed(text),
+                    });
+                }
+            }
+            Answer::Admin(admin) => self.admin = Some(*admin),
+            Answer::Schedules(schedules) => self.schedules = schedules,
+            Answer::Credentials(login) => {
+                self.modal = Some(Modal::Text {
+                    title: format!("Login of {}", login.name),
+                    lines: vec![
+                        format!("user      {}", login.name),
+                        format!("password  {}", login.password),
+                        String::new(),
+                        "It is shown this one time; the station keeps only a hash.".to_owned(),
+                    ],
+                    top: 0,
+                });
+            }
         }
-    }
-
-    /// Commands of a node, newest first.
-    pub(crate) fn commands_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Command> {
-        let commands: &VecDeque<Command> = &self.commands;
-        commands.iter().filter(move |command| command.node == node)
+        Vec::new()
     }
 }

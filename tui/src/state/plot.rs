@@ -1,278 +1,242 @@
-//! The chart of one node: history by buckets, and the samples that came since.
+//! What the chart shows, with what is known besides its points: thresholds, incidents, commands,
+//! why there is a gap, what the metric's values are elsewhere.
 
-use std::collections::BTreeMap;
+use chrono::{DateTime, Utc};
+use signalbox_protocol::api::{
+    command::{Command, CommandState},
+    incident::Incident,
+    node::Presence,
+    rule::Rule,
+};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use signalbox_protocol::api::data::BucketsReply;
+use super::{Chart, Point, Series, State};
+use crate::{
+    event::Action,
+    keymap::{Cmd, Place},
+};
 
-/// Selectable ranges with their names.
-pub(crate) const RANGES: [(i64, &str); 7] = [
-    (300, "5 min"),
-    (3_600, "1 h"),
-    (6 * 3_600, "6 h"),
-    (24 * 3_600, "24 h"),
-    (3 * 86_400, "3 days"),
-    (7 * 86_400, "7 days"),
-    (30 * 86_400, "30 days"),
-];
-/// How far back one can go.
-const BACK_S_MAX: i64 = 10 * 366 * 86_400;
-/// An answer that is later than this belongs to another question.
-const ANSWER_S_MAX: i64 = 60;
-/// Points that are kept of one series beyond the history.
-const LIVE_POINTS_MAX: usize = 4_096;
-/// History is loaded anew after this part of the range, at least [`RELOAD_S_MIN`].
-const RELOAD_PART: i64 = 200;
-/// Shortest pause between two loads.
-const RELOAD_S_MIN: i64 = 15;
-
-/// One point of a chart: a bucket of history, or one live sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Point {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) min: f64,
-    pub(crate) mean: f64,
-    pub(crate) max: f64,
+/// Where nothing was measured, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gap {
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) to: DateTime<Utc>,
+    pub(crate) cause: &'static str,
 }
 
-/// The chart's data and what of it is shown.
-#[derive(Debug, Clone)]
-pub(crate) struct Plot {
-    pub(crate) node: String,
-    /// Index into [`RANGES`].
-    pub(crate) range: usize,
-    /// How far before now the right end is; 0 follows the time.
-    pub(crate) back_s: i64,
-    /// Index into the node's metrics.
-    pub(crate) metric: usize,
-    /// How many points back the read-out is.
-    pub(crate) cursor: Option<usize>,
-    points: BTreeMap<String, Vec<Point>>,
-    /// When history was last asked for.
-    asked_at: Option<DateTime<Utc>>,
-    /// Whether the history on screen is of the present range.
-    pub(crate) loaded: bool,
-    bucket_ms: i64,
-}
-
-impl Plot {
-    pub(crate) fn new(node: String) -> Self {
-        Self {
-            node,
-            range: 1,
-            back_s: 0,
-            metric: 0,
-            cursor: None,
-            points: BTreeMap::new(),
-            asked_at: None,
-            loaded: false,
-            bucket_ms: 1,
-        }
+impl State {
+    /// Node and metric of the chart.
+    pub(crate) fn series(&self) -> Option<Series> {
+        let chart = self.chart.as_ref()?;
+        let known = self.metrics();
+        let wanted = chart.metric.clone();
+        let metric = wanted.or_else(|| known.first().cloned())?;
+        Some((chart.node.clone(), metric))
     }
 
-    pub(crate) fn range_s(&self) -> i64 {
-        RANGES[self.range].0
+    /// Metrics of the chart's node.
+    pub(crate) fn metrics(&self) -> Vec<String> {
+        let node = self.chart.as_ref().and_then(|c| self.nodes.get(&c.node));
+        node.map_or_else(Vec::new, |node| node.latest.keys().cloned().collect())
     }
 
-    /// Chooses a neighbouring range.
-    pub(crate) fn zoom(&mut self, wider: bool) {
-        let next = if wider {
-            (self.range + 1).min(RANGES.len() - 1)
-        } else {
-            self.range.saturating_sub(1)
+    /// What the first line reads at a time.
+    pub(crate) fn reading(&self, at: Option<DateTime<Utc>>) -> Option<Point> {
+        let series = self.series()?;
+        self.chart.as_ref()?.reading(&series, at?, self.now)
+    }
+
+    /// Enabled rules that watch a series.
+    pub(crate) fn rules_of<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| {
+            let node = rule.spec.node.as_ref();
+            rule.enabled
+                && rule.spec.metric == series.1
+                && node.is_none_or(|node| *node == series.0)
+        })
+    }
+
+    /// Incidents of a series that reach into the chart's window, that fired.
+    pub(crate) fn incidents_of<'a>(
+        &'a self,
+        series: &'a Series,
+        chart: &'a Chart,
+    ) -> impl Iterator<Item = &'a Incident> {
+        let (from, end) = (chart.from(self.now), chart.end(self.now));
+        self.incidents.iter().filter(move |incident| {
+            incident.node == series.0
+                && incident.metric == series.1
+                && incident.fired_at.is_some_and(|at| at <= end)
+                && incident.closed_at.is_none_or(|at| at >= from)
+        })
+    }
+
+    /// Commands of a node that it carried out within the chart's window.
+    pub(crate) fn commands_within<'a>(
+        &'a self,
+        node: &'a str,
+        chart: &'a Chart,
+    ) -> impl Iterator<Item = (DateTime<Utc>, &'a Command)> {
+        let (from, end) = (chart.from(self.now), chart.end(self.now));
+        self.commands_of(node).filter_map(move |command| {
+            let at = command.finished_at?;
+            let done = command.state == CommandState::Confirmed;
+            (done && at >= from && at <= end).then_some((at, command))
+        })
+    }
+
+    /// Where a series has no values, with what is known of why.
+    pub(crate) fn gaps(&self, series: &Series) -> Vec<Gap> {
+        let Some(chart) = &self.chart else {
+            return Vec::new();
         };
-        if next != self.range {
-            self.range = next;
-            self.show_another();
-        }
+        let gaps = chart.gaps(series, self.now).into_iter();
+        gaps.map(|(from, to)| Gap {
+            from,
+            to,
+            cause: self.cause(chart, series, from, to),
+        })
+        .collect()
     }
 
-    /// Moves by half of the range to earlier or later times.
-    pub(crate) fn pan(&mut self, earlier: bool) {
-        let half_s = self.range_s() / 2;
-        let back_s = if earlier {
-            (self.back_s + half_s).min(BACK_S_MAX)
-        } else {
-            (self.back_s - half_s).max(0)
-        };
-        if back_s != self.back_s {
-            self.back_s = back_s;
-            self.show_another();
-        }
-    }
-
-    fn show_another(&mut self) {
-        self.asked_at = None;
-        self.loaded = false;
-        self.cursor = None;
-    }
-
-    /// The right end.
-    pub(crate) fn end(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        now - TimeDelta::seconds(self.back_s)
-    }
-
-    /// Whether history should be loaded now; notes that it is.
-    pub(crate) fn wants_history(&mut self, now: DateTime<Utc>) -> bool {
-        let pause_s = (self.range_s() / RELOAD_PART).max(RELOAD_S_MIN);
-        let due = self
-            .asked_at
-            .is_none_or(|at| now - at >= TimeDelta::seconds(pause_s));
-        if due {
-            self.asked_at = Some(now);
-        }
-        due
-    }
-
-    /// After a lost connection.
-    pub(crate) fn forget_asking(&mut self) {
-        self.asked_at = None;
-    }
-
-    pub(crate) fn set_history(&mut self, reply: &BucketsReply, now: DateTime<Utc>) {
-        let asked_ms = (reply.to - reply.from).num_milliseconds();
-        let off_s = (self.end(now) - reply.to).num_seconds().abs();
-        if (asked_ms - self.range_s() * 1_000).abs() > 1_000 || off_s > ANSWER_S_MAX {
-            // The answer to a question that was asked before the range was changed.
-            return;
-        }
-        self.bucket_ms = i64::try_from(reply.bucket_ms).unwrap_or(i64::MAX);
-        self.loaded = true;
-        self.points = reply
-            .series
-            .iter()
-            .map(|series| {
-                let half = TimeDelta::milliseconds(self.bucket_ms / 2);
-                let points = series.buckets.iter().map(|bucket| Point {
-                    // A bucket stands for its middle.
-                    at: (bucket.ts + half).min(reply.to),
-                    min: bucket.min,
-                    mean: bucket.mean,
-                    max: bucket.max,
-                });
-                (series.metric.clone(), points.collect())
-            })
-            .collect();
-    }
-
-    pub(crate) fn add(&mut self, metric: &str, at: DateTime<Utc>, value: f64) {
-        if self.back_s > 0 {
-            return;
-        }
-        let points = self.points.entry(metric.to_owned()).or_default();
-        // A late sample comes with the next load.
-        if points.last().is_some_and(|last| last.at >= at) {
-            return;
-        }
-        points.push(Point {
-            at,
-            min: value,
-            mean: value,
-            max: value,
+    fn cause(
+        &self,
+        chart: &Chart,
+        series: &Series,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> &'static str {
+        let now_offline = self.nodes.get(&series.0).is_some_and(|node| {
+            node.presence == Presence::Offline && node.presence_since.is_some_and(|at| at < to)
         });
-        let excess = points.len().saturating_sub(LIVE_POINTS_MAX);
-        points.drain(..excess);
-    }
-
-    /// The points of a metric within the range.
-    pub(crate) fn points(&self, metric: &str, now: DateTime<Utc>) -> &[Point] {
-        let from = self.end(now) - TimeDelta::seconds(self.range_s());
-        let points = self.points.get(metric).map_or(&[][..], Vec::as_slice);
-        &points[points.partition_point(|point| point.at < from)..]
-    }
-
-    /// Longer than this between two points is a gap.
-    pub(crate) fn gap_ms(&self, points: &[Point]) -> i64 {
-        let mut steps: Vec<i64> = points
-            .windows(2)
-            .map(|pair| (pair[1].at - pair[0].at).num_milliseconds())
-            .collect();
-        steps.sort_unstable();
-        let median = steps.get(steps.len() / 2).copied().unwrap_or(0);
-        3 * median.max(self.bucket_ms)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(s: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_700_000_000 + s, 0).unwrap()
-    }
-
-    #[test]
-    fn points_older_than_the_range_are_not_shown_and_late_ones_wait() {
-        let mut plot = Plot::new("a".to_owned());
-        plot.zoom(false);
-        assert_eq!(plot.range_s(), 300);
-        for s in 0..400 {
-            plot.add("t", at(s), 1.0);
+        let until_now = to >= chart.end(self.now).min(self.now);
+        let left = self.presences.iter().any(|change| {
+            change.node == series.0
+                && change.presence == Presence::Offline
+                && change.at >= from
+                && change.at <= to
+        });
+        if left || (now_offline && until_now) {
+            return "offline";
         }
-        plot.add("t", at(5), 9.0);
-        let points = plot.points("t", at(400));
-        assert_eq!(points.len(), 300);
-        assert!(points.iter().all(|point| point.mean < 2.0));
-        assert_eq!(plot.points("x", at(400)), []);
+        let others = self.metrics().into_iter().any(|metric| {
+            let other = (series.0.clone(), metric);
+            let within = |point: &Point| point.at > from && point.at < to;
+            other != *series && chart.points(&other, self.now).iter().any(within)
+        });
+        if others {
+            "this sensor was silent"
+        } else {
+            "nothing was heard"
+        }
     }
 
-    #[test]
-    fn a_gap_is_three_times_the_usual_step() {
-        let plot = Plot::new("a".to_owned());
-        let point = |s| Point {
-            at: at(s),
-            min: 0.0,
-            mean: 0.0,
-            max: 0.0,
-        };
-        let points = [point(0), point(10), point(20), point(120)];
-        assert_eq!(plot.gap_ms(&points), 30_000);
+    /// Least and greatest value of a metric that is known at any node.
+    pub(crate) fn shared_bounds(&self, metric: &str) -> Option<(f64, f64)> {
+        let latest = self.nodes.values().filter_map(|node| {
+            let latest = node.latest.get(metric)?;
+            latest.flags.is_empty().then_some(latest.value)
+        });
+        let seen = self
+            .sparks
+            .iter()
+            .filter(|((_, known), _)| known == metric)
+            .filter_map(|(_, spark)| spark.bounds())
+            .flat_map(|(min, max)| [min, max]);
+        let all: Vec<f64> = latest.chain(seen).collect();
+        let min = all.iter().copied().reduce(f64::min)?;
+        let max = all.iter().copied().reduce(f64::max)?;
+        Some((min, max))
     }
 
-    #[test]
-    fn earlier_times_are_asked_for_and_live_values_stay_out_of_them() {
-        let mut plot = Plot::new("a".to_owned());
-        plot.pan(false);
-        assert_eq!(plot.end(at(0)), at(0));
-        assert!(plot.wants_history(at(0)));
-        plot.pan(true);
-        plot.pan(true);
-        assert_eq!(plot.end(at(0)), at(-3_600));
-        assert!(plot.wants_history(at(0)));
-        let reply = |to: i64| BucketsReply {
-            from: at(to - 3_600),
-            to: at(to),
-            bucket_ms: 1_000,
-            series: Vec::new(),
-        };
-        plot.set_history(&reply(-1_800), at(1));
-        assert!(!plot.loaded);
-        plot.set_history(&reply(-3_600), at(1));
-        assert!(plot.loaded);
-        plot.add("t", at(0), 1.0);
-        assert_eq!(plot.points("t", at(0)), []);
-        plot.pan(false);
-        plot.pan(false);
-        assert_eq!(plot.back_s, 0);
-        assert!(!plot.loaded);
+    /// Opens the chart of a series, or of the selected node.
+    pub(super) fn open_chart(&mut self, node: String, metric: Option<String>) {
+        let same = self.chart.as_ref().is_some_and(|chart| chart.node == node);
+        if !same {
+            self.chart = Some(Chart::new(node.clone(), None));
+        }
+        if let Some(chart) = &mut self.chart
+            && metric.is_some()
+        {
+            chart.metric = metric;
+        }
+        if self.place != Place::Chart {
+            self.from_place = self.place;
+        }
+        self.node = Some(node);
+        self.place = Place::Chart;
     }
 
-    #[test]
-    fn history_of_another_range_is_not_taken() {
-        let mut plot = Plot::new("a".to_owned());
-        let reply = |s: i64| BucketsReply {
-            from: at(-s),
-            to: at(0),
-            bucket_ms: 1_000,
-            series: Vec::new(),
-        };
-        plot.set_history(&reply(300), at(1));
-        assert!(!plot.loaded);
-        plot.set_history(&reply(3_600), at(1));
-        assert!(plot.loaded);
-        assert!(plot.wants_history(at(0)));
-        assert!(!plot.wants_history(at(10)));
-        plot.zoom(true);
-        assert!(plot.wants_history(at(10)));
+    /// History for the chart on screen, when it is due.
+    pub(super) fn chart_wish(&mut self) -> Option<Action> {
+        let shown = matches!(self.place, Place::Node | Place::Chart);
+        if self.link != super::Link::Online || !shown {
+            return None;
+        }
+        let question = self.chart.as_mut()?.wish(self.size.0, self.now)?;
+        Some(Action::LoadChart(Box::new(question)))
+    }
+
+    /// Commands that change what the chart shows.
+    pub(super) fn on_chart(&mut self, cmd: Cmd) {
+        let metrics = self.metrics();
+        let Some(series) = self.series() else { return };
+        let shared = self.next_overlay();
+        let (now, columns) = (self.now, self.size.0.saturating_sub(super::SCALE_COLUMNS));
+        let Some(chart) = &mut self.chart else { return };
+        match cmd {
+            Cmd::NextMetric => {
+                let at = metrics.iter().position(|metric| *metric == series.1);
+                let next = at.map_or(0, |at| (at + 1) % metrics.len().max(1));
+                chart.metric = metrics.get(next).cloned();
+            }
+            Cmd::Wider => chart.zoom(true, chart.cursor, now),
+            Cmd::Narrower => chart.zoom(false, chart.cursor, now),
+            Cmd::Earlier => chart.pan(true, 2, now),
+            Cmd::Later => chart.pan(false, 2, now),
+            Cmd::Now => chart.show(chart.span, None),
+            Cmd::CursorLeft => chart.move_cursor(-1, columns, &series, now),
+            Cmd::CursorRight => chart.move_cursor(1, columns, &series, now),
+            Cmd::CursorFarLeft => chart.move_cursor(-10, columns, &series, now),
+            Cmd::CursorFarRight => chart.move_cursor(10, columns, &series, now),
+            Cmd::Peak => chart.cursor = chart.peak(&series, now).map(|point| point.at),
+            Cmd::Mark => {
+                chart.mark = if chart.mark.is_some() {
+                    None
+                } else {
+                    chart.cursor
+                }
+            }
+            Cmd::Freeze => chart.freeze(now),
+            Cmd::Compare => {
+                chart.compare = chart.compare.next();
+                chart.ask_anew();
+            }
+            Cmd::Overlay => {
+                match shared {
+                    Some(node) => chart.overlays.push(node),
+                    None => chart.overlays.clear(),
+                }
+                chart.ask_anew();
+            }
+            _ => (chart.cursor, chart.mark) = (None, None),
+        }
+    }
+
+    /// The next node with the same metric that is not yet in the chart; `None` after the last.
+    fn next_overlay(&self) -> Option<String> {
+        let (node, metric) = self.series()?;
+        let chart = self.chart.as_ref()?;
+        if chart.overlays.len() >= super::chart::OVERLAYS_MAX {
+            return None;
+        }
+        let having = self
+            .nodes
+            .values()
+            .filter(|other| other.name != node && other.latest.contains_key(&metric));
+        let last = chart.overlays.last();
+        having
+            .map(|other| &other.name)
+            .find(|name| last.is_none_or(|last| *name > last))
+            .cloned()
     }
 }

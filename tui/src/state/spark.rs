@@ -74,6 +74,16 @@ impl Spark {
         let n = bucket.n as f64;
         (bucket.n > 0).then(|| bucket.sum / n)
     }
+
+    /// Least and greatest mean.
+    pub(crate) fn bounds(&self) -> Option<(f64, f64)> {
+        let known = self.buckets.iter().filter(|bucket| bucket.n > 0);
+        #[expect(clippy::cast_precision_loss, reason = "a count of samples")]
+        let means: Vec<f64> = known.map(|b| b.sum / b.n as f64).collect();
+        let min = means.iter().copied().reduce(f64::min)?;
+        let max = means.iter().copied().reduce(f64::max)?;
+        Some((min, max))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod board;
 mod program;
 mod running;
 mod script;
+mod sshd;
 mod station;
 
 pub(crate) use board::Board;
@@ -13,4 +14,5 @@ pub(crate) use script::Script;
 pub(crate) use signalbox_tests::{
     DEADLINE, Mosquitto, Nats, Postgres, RabbitMq, eventually, free_port, look_for, never_within,
 };
+pub(crate) use sshd::Sshd;
 pub(crate) use station::{Reply, Setup, Station};

@@ -1,0 +1,328 @@
+//! Carries actions out: one request or a few, and the answer for the state.
+
+use std::{io::Write as _, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use signalbox_protocol::api::{
+    auth::{LoginReply, LoginRequest},
+    command::{Action as Order, Command, CommandAccepted, NewCommand, NewTimedCommand, Schedules},
+    data::{BucketsReply, RangeQuery},
+    incident::Incident,
+    mail::{MailQuery, Mails},
+    node::{NewNode, NodeCredentials},
+    rule::{DryRun, Rule, RulePatch},
+    user::{NewUser, User, UserPatch, Users},
+};
+use tokio::sync::mpsc::Sender;
+
+use super::full;
+use crate::{
+    client::{Client, ClientError, segment},
+    event::{Action, Admin, Answer, Event, Net, Undo},
+    state::{History, Question},
+    words,
+};
+
+/// Mails that the administration shows.
+const MAILS_SHOWN: u32 = 200;
+/// Points of a line under a dry run.
+const DRY_RUN_BUCKETS: u32 = 168;
+
+/// Carries an action out and sends its answer.
+pub(crate) async fn act(client: Arc<Client>, action: Action, events: Sender<Event>) {
+    let is_dry_run = matches!(action, Action::DryRun { .. });
+    let answer = match ask(&client, action).await {
+        Ok(answer) => answer,
+        Err(error) if is_dry_run => Answer::DryRun(Err(full(&error))),
+        Err(error) => Answer::Failed {
+            field: match &error {
+                ClientError::Refused { detail, .. } => detail.field.clone(),
+                _ => None,
+            },
+            text: full(&error),
+        },
+    };
+    // Nobody listens any more: the program ends.
+    let _ = events.send(Event::Net(Net::Answer(Box::new(answer)))).await;
+}
+
+fn done(text: impl Into<String>) -> Result<Answer, ClientError> {
+    let (text, undo) = (text.into(), None);
+    Ok(Answer::Done { text, undo })
+}
+
+fn undoable(
+    text: impl Into<String>,
+    undo: impl Into<String>,
+    action: Action,
+) -> Result<Answer, ClientError> {
+    Ok(Answer::Done {
+        text: text.into(),
+        undo: Some(Undo {
+            text: undo.into(),
+            action: Box::new(action),
+        }),
+    })
+}
+
+async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    match action {
+        // The loop itself carries these out.
+        Action::Quit | Action::Copy(_) | Action::Theme(_) | Action::Mouse(_) => done(""),
+        Action::Write { path, text } => Ok(write(path, text)),
+        Action::LogIn { username, password } => {
+            let request = LoginRequest { username, password };
+            let reply: LoginReply = client.post("/api/v1/auth/login", &request).await?;
+            Ok(Answer::LoggedIn(reply))
+        }
+        Action::Switch {
+            node,
+            actuator,
+            order,
+            for_s,
+        } => switch(client, node, actuator, order, for_s).await,
+        Action::CancelCommand(id) => {
+            let path = format!("/api/v1/command/{}/cancel", segment(&id));
+            let command: Command = client.act(&path).await?;
+            done(format!("cancelled: {}/{}", command.node, command.actuator))
+        }
+        Action::DeleteSchedule(id) => {
+            client
+                .delete(&format!("/api/v1/schedules/{}", segment(&id)))
+                .await?;
+            schedules(client).await
+        }
+        Action::LoadSchedules => schedules(client).await,
+        Action::AddRule(_)
+        | Action::RestoreRule(_)
+        | Action::PatchRule { .. }
+        | Action::DeleteRule(_) => rule(client, action).await,
+        Action::DryRun { rule, from, to } => {
+            let query = RangeQuery {
+                from: Some(from),
+                to: Some(to),
+                node: rule.node.clone(),
+                metric: Some(rule.metric.clone()),
+                buckets: Some(DRY_RUN_BUCKETS),
+                ..RangeQuery::default()
+            };
+            let rule = *rule;
+            let asked = DryRun { rule, from, to };
+            let reply = client.post("/api/v1/rules/dry-run", &asked).await?;
+            let values = client.get("/api/v1/data/byDate", &query).await?;
+            Ok(Answer::DryRun(Ok((reply, values))))
+        }
+        Action::Acknowledge(id) => {
+            let path = format!("/api/v1/incidents/{}/ack", segment(&id));
+            let incident: Incident = client.act(&path).await?;
+            done(format!("acknowledged: {}", incident.condition))
+        }
+        Action::AddNode(name) => {
+            let new = NewNode { name };
+            let made: NodeCredentials = client.post("/api/v1/nodes?replace=true", &new).await?;
+            Ok(Answer::Credentials(made))
+        }
+        Action::RemovePassword(node) => {
+            let path = format!("/api/v1/nodes/{}/password", segment(&node));
+            client.delete(&path).await?;
+            done(format!("`{node}` has no login any more"))
+        }
+        Action::AddUser { .. } | Action::SetRole { .. } | Action::DeleteUser(_) => {
+            user(client, action).await
+        }
+        Action::LoadChart(question) => history(client, *question).await,
+        Action::LoadAdmin => admin(client).await,
+    }
+}
+
+/// Never over a file that is there.
+fn write(path: String, text: String) -> Answer {
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path);
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => Answer::Done {
+            text: format!("written: {path} ({} bytes)", text.len()),
+            undo: None,
+        },
+        Err(error) => Answer::Failed {
+            text: format!("`{path}` cannot be written: {error}"),
+            field: None,
+        },
+    }
+}
+
+async fn switch(
+    client: &Client,
+    node: String,
+    actuator: String,
+    order: Order,
+    for_s: Option<u32>,
+) -> Result<Answer, ClientError> {
+    let text = format!("{node}/{actuator} asked");
+    let _: CommandAccepted = if for_s.is_none() {
+        let new = NewCommand {
+            node,
+            actuator,
+            action: order,
+            reason: None,
+        };
+        client.post("/api/v1/command/add", &new).await?
+    } else {
+        let new = NewTimedCommand {
+            node,
+            actuator,
+            action: order,
+            reason: None,
+            duration_s: for_s,
+            at: None,
+            cron: None,
+            tz: None,
+        };
+        client.post("/api/v1/command/timed", &new).await?
+    };
+    done(text)
+}
+
+async fn schedules(client: &Client) -> Result<Answer, ClientError> {
+    let all: Schedules = client.get("/api/v1/schedules", &()).await?;
+    Ok(Answer::Schedules(all.schedules))
+}
+
+async fn rule(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    let path = |id: &str| format!("/api/v1/rules/{}", segment(id));
+    match action {
+        Action::AddRule(new) => {
+            let rule: Rule = client.post("/api/v1/rules", &*new).await?;
+            let name = rule.spec.name.clone();
+            undoable(
+                format!("rule made: {name}"),
+                format!("making `{name}`"),
+                Action::DeleteRule(Box::new(rule)),
+            )
+        }
+        Action::RestoreRule(old) => {
+            let mut rule: Rule = client
+                .post("/api/v1/rules", &words::new_rule(&old.spec))
+                .await?;
+            if !old.enabled {
+                let patch = RulePatch {
+                    enabled: Some(false),
+                    ..RulePatch::default()
+                };
+                rule = client.patch(&path(&rule.id), &patch).await?;
+            }
+            done(format!("rule made again: {}", rule.spec.name))
+        }
+        Action::PatchRule { id, patch, back } => {
+            let rule: Rule = client.patch(&path(&id), &*patch).await?;
+            let name = rule.spec.name;
+            let (patch, back) = (back, patch);
+            undoable(
+                format!("rule changed: {name}"),
+                format!("the change of `{name}`"),
+                Action::PatchRule { id, patch, back },
+            )
+        }
+        Action::DeleteRule(rule) => {
+            client.delete(&path(&rule.id)).await?;
+            let name = rule.spec.name.clone();
+            undoable(
+                format!("rule deleted: {name}"),
+                format!("deleting `{name}`"),
+                Action::RestoreRule(rule),
+            )
+        }
+        _ => done(""),
+    }
+}
+
+async fn user(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    let path = |name: &str| format!("/api/v1/users/{}", segment(name));
+    match action {
+        Action::AddUser {
+            username,
+            email,
+            role,
+            password,
+        } => {
+            let new = NewUser {
+                username,
+                email,
+                password,
+                role: Some(role),
+            };
+            let _: User = client.post("/api/v1/users", &new).await?;
+        }
+        Action::SetRole { username, role } => {
+            let patch = UserPatch {
+                role: Some(role),
+                ..UserPatch::default()
+            };
+            let _: User = client.patch(&path(&username), &patch).await?;
+        }
+        Action::DeleteUser(username) => client.delete(&path(&username)).await?,
+        _ => {}
+    }
+    admin(client).await
+}
+
+async fn admin(client: &Client) -> Result<Answer, ClientError> {
+    /// What this person may not see is absent.
+    fn allowed<T>(asked: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+        match asked {
+            Ok(found) => Ok(Some(found)),
+            Err(ClientError::Refused { status: 403, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+    let users: Option<Users> = allowed(client.get("/api/v1/users", &()).await)?;
+    let query = MailQuery {
+        limit: Some(MAILS_SHOWN),
+    };
+    let mails: Option<Mails> = allowed(client.get("/api/v1/mails", &query).await)?;
+    Ok(Answer::Admin(Box::new(Admin {
+        station: client.get("/api/v1/station", &()).await?,
+        health: client.health().await?,
+        users: users.map(|users| users.users),
+        mails: mails.map(|mails| mails.mails),
+    })))
+}
+
+async fn history(client: &Client, question: Question) -> Result<Answer, ClientError> {
+    let present = buckets(client, &question, question.from, question.to).await?;
+    let before = match question.shift {
+        Some(shift) => {
+            let (from, to) = (question.from - shift, question.to - shift);
+            buckets(client, &question, from, to).await?
+        }
+        None => Vec::new(),
+    };
+    Ok(Answer::Chart(Box::new(History {
+        question,
+        present,
+        before,
+    })))
+}
+
+async fn buckets(
+    client: &Client,
+    question: &Question,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<BucketsReply>, ClientError> {
+    debug_assert!(to - from > TimeDelta::zero(), "the window is never empty");
+    let mut replies = Vec::new();
+    for node in &question.nodes {
+        let query = RangeQuery {
+            from: Some(from),
+            to: Some(to),
+            node: Some(node.clone()),
+            buckets: Some(question.buckets),
+            ..RangeQuery::default()
+        };
+        replies.push(client.get("/api/v1/data/byDate", &query).await?);
+    }
+    Ok(replies)
+}
