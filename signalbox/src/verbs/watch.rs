@@ -11,7 +11,7 @@ use signalbox_protocol::api::{
     message::Outcome,
     node::{Node, Nodes, Presence},
 };
-use signalbox_tui::client::{Client, ClientError};
+use signalbox_tui::client::{Client, ClientError, Events};
 use tokio::time::sleep;
 
 use crate::{context::StationArgs, output};
@@ -41,20 +41,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut pause_s = 1;
     let mut first = true;
     loop {
-        let ended = watch(&client, &mut words, args.station.json).await;
-        let error = match ended {
-            // A first attempt that fails, and a login that is needed, are told as of any verb.
-            Err(Ended::Station(error)) if first || error.is_unauthorized() => {
-                return Err(error.into());
+        let error = match client.events().await {
+            Ok(events) => {
+                (first, pause_s) = (false, 1);
+                match watch(&client, events, &mut words, args.station.json).await {
+                    Ok(()) => ClientError::Events("the station closed it".to_owned()),
+                    Err(Ended::Station(error)) => error,
+                    Err(Ended::Output(error)) => return Err(error),
+                }
             }
-            Err(Ended::Station(error)) => error,
-            Err(Ended::Output(error)) => return Err(error),
-            Ok(()) => {
-                pause_s = 1;
-                ClientError::Events("the station closed it".to_owned())
-            }
+            Err(error) => error,
         };
-        first = false;
+        // A first attempt that fails, and a login that is needed, are told as of any verb.
+        if first || error.is_unauthorized() {
+            return Err(error.into());
+        }
         tell(Utc::now(), &format!("no connection: {error}"))?;
         if args.once {
             return Ok(ExitCode::FAILURE);
@@ -81,8 +82,13 @@ impl From<anyhow::Error> for Ended {
     }
 }
 
-async fn watch(client: &Client, words: &mut Words, json: bool) -> Result<(), Ended> {
-    let mut events = client.events().await?;
+/// Tells what comes until the connection ends.
+async fn watch(
+    client: &Client,
+    mut events: Events,
+    words: &mut Words,
+    json: bool,
+) -> Result<(), Ended> {
     if !json {
         let nodes: Nodes = client.get("/api/v1/nodes", &()).await?;
         tell(Utc::now(), &format!("connected to {}", client.endpoint()))?;

@@ -160,41 +160,68 @@ fn keys_and_profiles_come_from_files() {
     assert!(text.contains("`u` is both undo and"), "{text}");
 }
 
+/// `signalbox watch`, line by line; ended with the value.
+struct Watch {
+    child: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Watch {
+    fn start(station: &Station) -> Self {
+        use std::io::BufRead as _;
+        let mut child = station::program()
+            .args(["watch", "--host", &station.host()])
+            .env("HOME", station.dir.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (send, lines) = std::sync::mpsc::channel();
+        let out = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                // The receiver is gone when the test is over.
+                let _ = send.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    fn expect(&self, part: &str) {
+        loop {
+            let line = self.lines.recv_timeout(station::DEADLINE).expect(part);
+            assert!(!line.contains('\u{1b}'), "{line}");
+            if line.contains(part) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may have ended already; there is nothing more to do either way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
-fn watch_tells_what_happens_in_lines() {
-    use std::io::BufRead as _;
-    let station = Station::start();
+fn watch_tells_what_happens_in_lines_and_connects_again() {
+    let mut station = Station::start();
     let node = station.node("kitchen");
-    let mut child = station::program()
-        .args(["watch", "--host", &station.host()])
-        .env("HOME", station.dir.path())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (send, lines) = std::sync::mpsc::channel();
-    let out = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::thread::spawn(move || {
-        for line in out.lines().map_while(Result::ok) {
-            // The receiver is gone when the test is over.
-            let _ = send.send(line);
-        }
-    });
-    let expect = |part: &str| loop {
-        let line = lines.recv_timeout(station::DEADLINE).expect(part);
-        assert!(!line.contains('\u{1b}'), "{line}");
-        if line.contains(part) {
-            return;
-        }
-    };
-    expect("kitchen is online, led off");
+    let watch = Watch::start(&station);
+    watch.expect("kitchen is online, led off");
     node.reading(1, 21.5);
-    expect("kitchen temperature is 21.5");
-    station.verb(&["send", "kitchen", "led", "on"]);
+    watch.expect("kitchen temperature is 21.5");
+    station.verb(&["send", "kitchen", "led", "on", "--no-wait"]);
     let command = node.next_command();
     node.confirm(&command, "on");
-    expect("kitchen led on confirmed");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    watch.expect("kitchen led on confirmed");
+    station.kill();
+    watch.expect("no connection: ");
+    station.restart();
+    watch.expect("connected to ");
+    watch.expect("temperature 21.5");
 }
 
 #[test]
