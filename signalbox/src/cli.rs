@@ -63,7 +63,7 @@ enum Verb {
     Pub(publish::Args),
     /// Print MQTT messages of any broker
     Sub(subscribe::Args),
-    /// Join standard input and output to the local daemon; what `ssh://` starts on the far side
+    /// Join standard input and output to the local daemon; `ssh://` starts it over there
     DialStdio(dial_stdio::Args),
 }
 

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fs, io,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::PathBuf,
@@ -15,7 +14,7 @@ use signalbox_backend::{
     config::{self, Config},
     listeners,
 };
-use signalbox_tui::client::{Client, Endpoint};
+use signalbox_tui::client::{Client, Endpoint, EndpointError};
 
 use crate::client_file::{ClientFile, Profile};
 
@@ -30,9 +29,13 @@ const AFTER_THE_VERBS_OWN: usize = 900;
 pub(crate) struct Place(String);
 
 impl FromStr for Place {
-    type Err = Infallible;
+    type Err = EndpointError;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
+    /// What looks like an address must be one; the name of a profile is looked up later.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if text.contains("://") {
+            text.parse::<Endpoint>()?;
+        }
         Ok(Self(text.to_owned()))
     }
 }
