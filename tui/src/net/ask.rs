@@ -69,7 +69,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
     match action {
         // The loop itself carries these out.
         Action::Quit | Action::Copy(_) | Action::Theme(_) | Action::Mouse(_) => done(""),
-        Action::Write { path, text } => Ok(write(path, text)),
+        Action::Write { path, text } => Ok(write(&path, &text)),
         Action::LogIn { username, password } => {
             let request = LoginRequest { username, password };
             let reply: LoginReply = client.post("/api/v1/auth/login", &request).await?;
@@ -136,11 +136,11 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
 }
 
 /// Never over a file that is there.
-fn write(path: String, text: String) -> Answer {
+fn write(path: &str, text: &str) -> Answer {
     let file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(&path);
+        .open(path);
     match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => Answer::Done {
             text: format!("written: {path} ({} bytes)", text.len()),

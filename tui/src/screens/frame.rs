@@ -47,6 +47,32 @@ fn banner_text(state: &State) -> Option<String> {
     })
 }
 
+/// The tabs: where they lead, what leads there, the name.
+fn tabs(state: &State, firing: usize) -> [(Place, Cmd, String); 7] {
+    let tab = |place, cmd, name: &str| (place, cmd, name.to_owned());
+    [
+        tab(
+            Place::Overview,
+            Cmd::GoOverview,
+            &format!("Nodes {}", state.nodes.len()),
+        ),
+        tab(
+            Place::Rules,
+            Cmd::GoRules,
+            &format!("Rules {}", state.rules.len()),
+        ),
+        tab(
+            Place::Incidents,
+            Cmd::GoIncidents,
+            &format!("Incidents {firing}"),
+        ),
+        tab(Place::Messages, Cmd::GoMessages, "Messages"),
+        tab(Place::Commands, Cmd::GoCommands, "Commands"),
+        tab(Place::Admin, Cmd::GoAdmin, "Admin"),
+        tab(Place::Log, Cmd::GoLog, "Log"),
+    ]
+}
+
 /// Tabs with their keys; those that do not fit show only the key, the last ones first.
 pub(super) fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let firing = state
@@ -54,27 +80,7 @@ pub(super) fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, h
         .iter()
         .filter(|incident| incident.state == IncidentState::Firing)
         .count();
-    let tabs = [
-        (
-            Place::Overview,
-            Cmd::GoOverview,
-            format!("Nodes {}", state.nodes.len()),
-        ),
-        (
-            Place::Rules,
-            Cmd::GoRules,
-            format!("Rules {}", state.rules.len()),
-        ),
-        (
-            Place::Incidents,
-            Cmd::GoIncidents,
-            format!("Incidents {firing}"),
-        ),
-        (Place::Messages, Cmd::GoMessages, "Messages".to_owned()),
-        (Place::Commands, Cmd::GoCommands, "Commands".to_owned()),
-        (Place::Admin, Cmd::GoAdmin, "Admin".to_owned()),
-        (Place::Log, Cmd::GoLog, "Log".to_owned()),
-    ];
+    let tabs = tabs(state, firing);
     let of = match state.place {
         Place::Node | Place::Chart | Place::Anywhere => Place::Overview,
         place => place,

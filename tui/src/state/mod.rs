@@ -1,6 +1,7 @@
 //! All that the terminal knows and shows. [`State::on`] takes an event and gives actions; drawing
 //! only reads it.
 
+mod acts;
 mod chart;
 mod copy;
 mod dispatch;

@@ -71,7 +71,7 @@ pub(crate) enum PromptKind {
 }
 
 impl Prompt {
-    pub(super) fn new(kind: PromptKind, title: String, hint: &'static str, text: &str) -> Modal {
+    pub(super) fn open(kind: PromptKind, title: String, hint: &'static str, text: &str) -> Modal {
         let hidden = matches!(kind, PromptKind::Password { .. });
         Modal::Prompt(Self {
             kind,
@@ -231,7 +231,7 @@ impl State {
                     username: username.clone(),
                 };
                 let title = format!("Password of {username}");
-                self.modal = Some(Prompt::new(kind, title, "8 characters or more", ""));
+                self.modal = Some(Prompt::open(kind, title, "8 characters or more", ""));
                 return Ok(Vec::new());
             }
             PromptKind::Password {

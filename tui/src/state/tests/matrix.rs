@@ -92,19 +92,22 @@ fn lost() -> State {
     state
 }
 
+type Make = fn() -> State;
+
+const STATES: [(&str, Make); 5] = [
+    ("loading", fresh),
+    ("empty", empty),
+    ("normal", normal),
+    ("thousands", thousands),
+    ("disconnected", lost),
+];
+
 #[test]
 fn every_screen_at_every_size_in_every_state() {
-    let states: [(&str, fn() -> State); 5] = [
-        ("loading", fresh),
-        ("empty", empty),
-        ("normal", normal),
-        ("thousands", thousands),
-        ("disconnected", lost),
-    ];
     for (name, keys) in SCREENS {
         for (width, height) in SIZES {
             let mut all = String::new();
-            for (word, make) in states {
+            for (word, make) in STATES {
                 let mut state = make();
                 state.size = (width, height);
                 press(&mut state, keys);
