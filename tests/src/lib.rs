@@ -1,4 +1,5 @@
-//! What tests with real programs share: private servers, free ports, waiting. Used by the
+//! What tests with real programs share: private servers, free ports, waiting,
+//! a terminal. Used by the
 //! end-to-end tests in `tests/e2e` (feature `e2e`) and by the unit suites that need a server
 //! (feature `servers` of the backend). Programs that play the other side and have no package of
 //! their own are in `python/`. `cargo xtask test` installs what they need.
@@ -12,6 +13,7 @@ mod nats;
 mod port;
 mod postgres;
 mod rabbitmq;
+mod screen;
 mod server;
 mod wait;
 
@@ -20,4 +22,5 @@ pub use nats::Nats;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
+pub use screen::Screen;
 pub use wait::{DEADLINE, eventually, look_for, never_within};

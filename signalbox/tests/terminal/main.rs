@@ -6,12 +6,12 @@
     reason = "a failed expectation is a failed test, also in its helpers"
 )]
 
-mod screen;
 mod station;
+mod tasks;
+mod watch;
 
 use std::time::Duration;
 
-use screen::Screen;
 use station::Station;
 
 #[test]
@@ -19,7 +19,7 @@ fn an_led_is_switched_by_key_and_the_node_confirms() {
     let station = Station::start();
     let node = station.node("kitchen");
     node.reading(1, 21.5);
-    let mut screen = Screen::open(&station, 120, 40);
+    let mut screen = station.screen(120, 40);
     let text = screen.until("the node", |text| {
         text.contains("kitchen") && text.contains("21.5") && text.contains("led off")
     });
@@ -36,13 +36,7 @@ fn an_led_is_switched_by_key_and_the_node_confirms() {
     screen.keys("\u{7f}\u{7f}\u{7f}2m\r");
     let command = node.next_command();
     assert_eq!(command["for_ms"], 120_000);
-    let id = command["id"].as_str().unwrap();
-    node.publish(
-        "ack",
-        &format!(
-            r#"{{"id":"{id}","result":"applied","actuators":{{"led":"on"}},"off_in_ms":120000}}"#
-        ),
-    );
+    node.confirm_for(&command, 120_000);
     screen.until_text("led ON 1:5");
     screen.keys("q");
     assert!(screen.ended());
@@ -53,7 +47,7 @@ fn a_rule_made_in_the_form_fires_on_screen() {
     let station = Station::start();
     let node = station.node("kitchen");
     node.reading(1, 21.0);
-    let mut screen = Screen::open(&station, 80, 24);
+    let mut screen = station.screen(80, 24);
     screen.until_text("kitchen");
     screen.keys("2");
     screen.until_text("no rules");
@@ -76,63 +70,6 @@ fn a_rule_made_in_the_form_fires_on_screen() {
     assert!(screen.ended());
 }
 
-/// A whole task: find a node, switch it, read its peak with the cursor, export it, make a rule
-/// from a dry run, acknowledge what fires.
-#[test]
-fn a_whole_task_is_done_by_keys() {
-    let station = Station::start();
-    let node = station.node("kitchen");
-    let _others: Vec<_> = ["attic", "cellar", "garage"]
-        .into_iter()
-        .map(|name| station.node(name))
-        .collect();
-    for (seq, value) in [(1, 21.0), (2, 29.5), (3, 22.0)] {
-        node.reading(seq, value);
-    }
-    let mut screen = Screen::open(&station, 120, 40);
-    screen.until_text("Nodes 4");
-    screen.keys("/~ktn\r");
-    screen.until("only the node", |text| {
-        text.contains("kitchen") && !text.contains("cellar")
-    });
-    screen.keys(" ");
-    let command = node.next_command();
-    node.confirm(&command, "on");
-    screen.until_text("led ON");
-    screen.keys("\u{1b}");
-    screen.until_text("cellar");
-    // The peak, read with the cursor.
-    screen.keys(":chart kitchen temperature\r");
-    screen.until_text("max 29.5");
-    screen.keys("p");
-    // All three came within one bucket.
-    screen.until_text("max 29.5 of 3");
-    let file = station.dir.path().join("peak.csv");
-    screen.keys(&format!(":export {}\r", file.display()));
-    screen.until_text("written:");
-    let csv = std::fs::read_to_string(&file).unwrap();
-    assert!(
-        csv.contains("kitchen,temperature,") && csv.contains("29.5"),
-        "{csv}"
-    );
-    // A rule from here; what it would have done is shown before it is made.
-    screen.keys("n");
-    screen.until_text("Threshold");
-    screen.keys("\t\t\u{15}25\u{12}");
-    screen.until_text("It would have fired 1 ×");
-    screen.keys("\u{13}");
-    screen.until_text("Rules 1");
-    node.reading(4, 31.0);
-    screen.until_text("Incidents 1");
-    screen.keys("3a");
-    screen.until_text("acked");
-    // The last edit is taken back.
-    screen.keys("u");
-    screen.until_text("Rules 0");
-    screen.keys("q");
-    assert!(screen.ended());
-}
-
 #[test]
 fn keys_and_profiles_come_from_files() {
     let station = Station::start();
@@ -145,7 +82,7 @@ fn keys_and_profiles_come_from_files() {
     std::fs::write(folder.join("client.toml"), client).unwrap();
     std::fs::write(folder.join("keys.toml"), "[anywhere]\nquit = \"Q\"\n").unwrap();
     let args = ["--host", "home", "--theme", "contrast"];
-    let mut screen = Screen::open_with(&station, &args, 120, 30);
+    let mut screen = station.screen_with(&args, 120, 30);
     screen.until("the screen", |text| {
         text.contains("no nodes yet") && text.contains("read-only") && text.contains("Q quit")
     });
@@ -154,74 +91,10 @@ fn keys_and_profiles_come_from_files() {
     // Every conflict is named, and the terminal is left alone.
     let keys = "[anywhere]\nhelp = \"u\"\nquit = \"u\"\n";
     std::fs::write(folder.join("keys.toml"), keys).unwrap();
-    let mut screen = Screen::open_with(&station, &args, 120, 30);
+    let mut screen = station.screen_with(&args, 120, 30);
     assert!(!screen.ended());
     let text = screen.text();
     assert!(text.contains("`u` is both undo and"), "{text}");
-}
-
-/// `signalbox watch`, line by line; ended with the value.
-struct Watch {
-    child: std::process::Child,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-impl Watch {
-    fn start(station: &Station) -> Self {
-        use std::io::BufRead as _;
-        let mut child = station::program()
-            .args(["watch", "--host", &station.host()])
-            .env("HOME", station.dir.path())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, lines) = std::sync::mpsc::channel();
-        let out = std::io::BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                // The receiver is gone when the test is over.
-                let _ = send.send(line);
-            }
-        });
-        Self { child, lines }
-    }
-
-    fn expect(&self, part: &str) {
-        loop {
-            let line = self.lines.recv_timeout(station::DEADLINE).expect(part);
-            assert!(!line.contains('\u{1b}'), "{line}");
-            if line.contains(part) {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // It may have ended already; there is nothing more to do either way.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn watch_tells_what_happens_in_lines_and_connects_again() {
-    let mut station = Station::start();
-    let node = station.node("kitchen");
-    let watch = Watch::start(&station);
-    watch.expect("kitchen is online, led off");
-    node.reading(1, 21.5);
-    watch.expect("kitchen temperature is 21.5");
-    station.verb(&["send", "kitchen", "led", "on", "--no-wait"]);
-    let command = node.next_command();
-    node.confirm(&command, "on");
-    watch.expect("kitchen led on confirmed");
-    station.kill();
-    watch.expect("no connection: ");
-    station.restart();
-    watch.expect("connected to ");
-    watch.expect("temperature 21.5");
 }
 
 #[test]
@@ -229,7 +102,7 @@ fn a_lost_daemon_is_told_and_the_screen_kept() {
     let mut station = Station::start();
     let node = station.node("kitchen");
     node.reading(1, 21.5);
-    let mut screen = Screen::open(&station, 100, 30);
+    let mut screen = station.screen(100, 30);
     screen.until_text("21.5");
     station.kill();
     let text = screen.until_text("NO CONNECTION");
@@ -250,7 +123,7 @@ fn any_size_is_drawn_and_pasted_text_is_no_key() {
     let station = Station::start();
     let node = station.node("kitchen");
     node.reading(1, 21.5);
-    let mut screen = Screen::open(&station, 120, 40);
+    let mut screen = station.screen(120, 40);
     screen.until_text("21.5");
     for (columns, rows) in [(80, 24), (40, 8), (200, 60), (60, 20)] {
         screen.resize(columns, rows);
@@ -276,7 +149,7 @@ fn any_size_is_drawn_and_pasted_text_is_no_key() {
 #[test]
 fn nothing_is_written_while_nothing_changes() {
     let station = Station::start();
-    let mut screen = Screen::open(&station, 120, 40);
+    let mut screen = station.screen(120, 40);
     screen.until_text("no nodes yet");
     screen.watch(Duration::from_millis(1_500));
     let before = screen.written;
@@ -289,7 +162,7 @@ fn nothing_is_written_while_nothing_changes() {
 #[test]
 fn a_program_that_is_told_to_end_restores_the_terminal() {
     let station = Station::start();
-    let mut screen = Screen::open(&station, 80, 24);
+    let mut screen = station.screen(80, 24);
     screen.until_text("no nodes yet");
     assert!(screen.screen().alternate_screen());
     screen.terminate();
@@ -302,7 +175,7 @@ fn over_tcp_a_person_logs_in_once() {
     let host = station.tcp();
     station.user("ada", "correct horse battery");
     let args = ["--host", host.as_str()];
-    let mut screen = Screen::open_with(&station, &args, 100, 30);
+    let mut screen = station.screen_with(&args, 100, 30);
     screen.until("the login", |text| text.to_lowercase().contains("password"));
     screen.keys("ada\twrong password\r");
     screen.until("the refusal", |text| text.contains("wrong"));
@@ -314,7 +187,7 @@ fn over_tcp_a_person_logs_in_once() {
     screen.keys("q");
     assert!(screen.ended());
     // The session is kept for the next start.
-    let mut screen = Screen::open_with(&station, &args, 100, 30);
+    let mut screen = station.screen_with(&args, 100, 30);
     screen.until("the account", |text| text.contains("ada (administrator)"));
     screen.keys("q");
     assert!(screen.ended());
@@ -349,7 +222,7 @@ fn a_panic_restores_the_terminal_and_can_be_read() {
     ]);
     command.env(PANIC_HOST, station.tcp());
     command.env("RUST_BACKTRACE", "0");
-    let mut screen = Screen::run(&station, command, 100, 30);
+    let mut screen = station.run(command, 100, 30);
     screen.until("the login", |text| text.to_lowercase().contains("password"));
     screen.keys("ada\tcorrect horse battery\r");
     assert!(!screen.ended());

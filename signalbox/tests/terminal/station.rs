@@ -9,11 +9,14 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
+use portable_pty::CommandBuilder;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use serde_json::Value;
+use signalbox_tests::{DEADLINE, Screen};
 
-/// Longest wait for anything; far beyond what it takes.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+/// The status of a node whose LED is off.
+const OFF: &str = r#"{"online":true,"boot":1,"actuators":{"led":"off"}}"#;
 
 /// The program under test.
 pub(crate) fn program() -> Command {
@@ -26,15 +29,22 @@ pub(crate) struct Station {
     child: Child,
     mqtt: u16,
     http: String,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Station {
     pub(crate) fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap())
+        Self::start_with(Vec::new())
     }
 
-    fn start_in(dir: tempfile::TempDir) -> Self {
-        let (child, ready) = serve(&dir, 0);
+    /// A station that lets everybody publish for every node.
+    pub(crate) fn open_to_all() -> Self {
+        Self::start_with(vec![("SIGNALBOX_MQTT__ANONYMOUS", "true")])
+    }
+
+    fn start_with(variables: Vec<(&'static str, &'static str)>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (child, ready) = serve(&dir, 0, &variables);
         let mqtt = field(&ready, "mqtt=127.0.0.1:").parse().unwrap();
         let http = field(&ready, "api=http://").to_owned();
         Self {
@@ -42,6 +52,7 @@ impl Station {
             child,
             mqtt,
             http,
+            variables,
         }
     }
 
@@ -53,7 +64,7 @@ impl Station {
 
     /// Starts it again in the same folder, at the same address.
     pub(crate) fn restart(&mut self) {
-        (self.child, _) = serve(&self.dir, self.mqtt);
+        (self.child, _) = serve(&self.dir, self.mqtt, &self.variables);
     }
 
     pub(crate) fn host(&self) -> String {
@@ -106,12 +117,50 @@ impl Station {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The terminal, over the socket.
+    pub(crate) fn screen(&self, columns: u16, rows: u16) -> Screen {
+        self.screen_with(&["--host", &self.host()], columns, rows)
+    }
+
+    pub(crate) fn screen_with(&self, args: &[&str], columns: u16, rows: u16) -> Screen {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_signalbox"));
+        command.args(args);
+        self.run(command, columns, rows)
+    }
+
+    /// Any program, at home in the station's folder.
+    pub(crate) fn run(&self, mut command: CommandBuilder, columns: u16, rows: u16) -> Screen {
+        command.env("HOME", self.dir.path());
+        Screen::run(command, columns, rows)
+    }
+
     /// A node that is online, with an LED that is off.
     pub(crate) fn node(&self, name: &str) -> Node {
         let made: Value =
             serde_json::from_str(&self.verb(&["node", "add", name, "--json"])).unwrap();
+        let login = Some((name, made["password"].as_str().unwrap()));
+        let node = self.client(name, login);
+        let topic = format!("signalbox/{name}/command");
+        node.client.subscribe(topic, QoS::AtLeastOnce).unwrap();
+        node.acks.recv_timeout(DEADLINE).unwrap();
+        node.publish("status", OFF);
+        node
+    }
+
+    /// So many nodes that are online, which one client speaks for.
+    pub(crate) fn fleet(&self, names: impl Iterator<Item = String>) {
+        let mut node = self.client("gateway", None);
+        for name in names {
+            node.name = name;
+            node.publish("status", OFF);
+        }
+    }
+
+    fn client(&self, name: &str, login: Option<(&str, &str)>) -> Node {
         let mut options = MqttOptions::new(name, "127.0.0.1", self.mqtt);
-        options.set_credentials(name, made["password"].as_str().unwrap());
+        if let Some((username, password)) = login {
+            options.set_credentials(username, password);
+        }
         options.set_keep_alive(Duration::from_secs(5));
         let (client, mut connection) = Client::new(options, 100);
         let (command, commands) = mpsc::channel();
@@ -136,18 +185,12 @@ impl Station {
                 }
             }
         });
-        let node = Node {
+        Node {
             name: name.to_owned(),
             client,
             commands,
             acks,
-        };
-        let topic = format!("signalbox/{name}/command");
-        node.client.subscribe(topic, QoS::AtLeastOnce).unwrap();
-        node.acks.recv_timeout(DEADLINE).unwrap();
-        let status = r#"{"online":true,"boot":1,"actuators":{"led":"off"}}"#;
-        node.publish("status", status);
-        node
+        }
     }
 }
 
@@ -163,13 +206,14 @@ impl Drop for Station {
     clippy::zombie_processes,
     reason = "the station that takes it waits for it"
 )]
-fn serve(dir: &tempfile::TempDir, mqtt: u16) -> (Child, String) {
+fn serve(dir: &tempfile::TempDir, mqtt: u16, variables: &[(&str, &str)]) -> (Child, String) {
     let mut child = program()
         .args(["serve", "--port", "0"])
         .args(["--mqtt-listen", &format!("127.0.0.1:{mqtt}")])
         .arg("--data-dir")
         .arg(dir.path().join("data"))
         .env("HOME", dir.path())
+        .envs(variables.iter().copied())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -220,6 +264,20 @@ impl Node {
         self.publish("telemetry", &body);
     }
 
+    /// Readings of another time, as one message.
+    pub(crate) fn past(&self, seq: u32, readings: &[(DateTime<Utc>, f64)]) {
+        let samples: Vec<Value> = readings
+            .iter()
+            .map(|(at, value)| {
+                serde_json::json!({
+                    "ts_ms": at.timestamp_millis(), "values": {"temperature": value}
+                })
+            })
+            .collect();
+        let body = serde_json::json!({"boot": 1, "seq": seq, "samples": samples});
+        self.publish("telemetry", &body.to_string());
+    }
+
     pub(crate) fn next_command(&self) -> Value {
         self.commands.recv_timeout(DEADLINE).unwrap()
     }
@@ -230,6 +288,17 @@ impl Node {
         self.publish(
             "ack",
             &format!(r#"{{"id":"{id}","result":"applied","actuators":{{"led":"{led}"}}}}"#),
+        );
+    }
+
+    /// Confirms that the LED is on and goes off by itself.
+    pub(crate) fn confirm_for(&self, command: &Value, off_in_ms: u32) {
+        let id = command["id"].as_str().unwrap();
+        self.publish(
+            "ack",
+            &format!(
+                r#"{{"id":"{id}","result":"applied","actuators":{{"led":"on"}},"off_in_ms":{off_in_ms}}}"#
+            ),
         );
     }
 }

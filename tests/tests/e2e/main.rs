@@ -25,3 +25,4 @@ mod programs;
 mod reload;
 mod resources;
 mod ssh;
+mod ssh_terminal;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use super::helper::{Ended, Sshd, Station, run, signalbox};
 
 /// A folder with the program in it, for the far side's `PATH`.
-fn with_program(home: &Path) -> String {
+pub(crate) fn with_program(home: &Path) -> String {
     let bin = home.join("far");
     fs::create_dir_all(&bin).unwrap();
     let program = signalbox(home).get_program().to_owned();

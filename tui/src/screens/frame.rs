@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use signalbox_protocol::api::incident::IncidentState;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Hits, put};
+use super::{Hits, cell, put};
 use crate::{
     event::Target,
     keymap::{Binding, Cmd, Place},
@@ -165,15 +165,15 @@ pub(super) fn notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) 
     if matches!(state.modal, Some(Modal::Line(_))) {
         return;
     }
-    if state.filtering || !state.filter.value().is_empty() {
+    let mut x = 0;
+    if state.filtering || (state.has_list() && !state.filter.value().is_empty()) {
         let mark = if state.filtering {
             "▏"
         } else {
             "  (Esc clears)"
         };
         let text = format!("/{}{mark}", state.filter.value());
-        put(buf, area, 0, 0, &text, theme.bold());
-        return;
+        x = put(buf, area, 0, 0, &text, theme.bold()) + 2;
     }
     if let Some(notice) = &state.notice {
         let style = if notice.bad {
@@ -182,7 +182,12 @@ pub(super) fn notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) 
             theme.good()
         };
         let mark = if notice.bad { "! " } else { "· " };
-        put(buf, area, 0, 0, &format!("{mark}{}", notice.text), style);
+        let width = area.width.saturating_sub(x);
+        let text = format!("{mark}{}", notice.text);
+        cell(buf, area, (x, width), 0, &text, style);
+        return;
+    }
+    if x > 0 {
         return;
     }
     if state.missed > 0 {

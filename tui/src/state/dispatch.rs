@@ -23,7 +23,8 @@ impl State {
             }
             Cmd::Palette => self.modal = Some(Modal::Palette(PaletteState::default())),
             Cmd::Line => self.modal = Some(Modal::Line(LineState::default())),
-            Cmd::Filter => self.filtering = true,
+            Cmd::Filter if self.has_list() => self.filtering = true,
+            Cmd::Filter => self.say("there is no list here to filter", true),
             Cmd::Back => self.back(),
             Cmd::Undo => return self.undo(),
             Cmd::Copy => return self.copy(),
@@ -103,7 +104,7 @@ impl State {
             .chart
             .as_ref()
             .is_some_and(|chart| chart.cursor.is_some());
-        if !self.filter.value().is_empty() {
+        if self.has_list() && !self.filter.value().is_empty() {
             self.filter.reset();
         } else if matches!(self.place, Place::Node | Place::Chart) && cursor {
             self.on_chart(Cmd::CursorOff);

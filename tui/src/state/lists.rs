@@ -298,6 +298,11 @@ impl State {
         }
     }
 
+    /// Whether there is a list on screen, which a filter is for.
+    pub(crate) const fn has_list(&self) -> bool {
+        !matches!(self.place, Place::Node | Place::Chart)
+    }
+
     fn list(&self) -> (Place, u8) {
         let page = match self.place {
             Place::Commands => self.commands_page as u8,
@@ -340,6 +345,15 @@ impl State {
 
     /// Goes to another screen.
     pub(super) fn go(&mut self, place: Place) -> Vec<Action> {
+        let list = match self.place {
+            Place::Chart if self.from_place != Place::Node => self.from_place,
+            Place::Chart | Place::Node => Place::Overview,
+            place => place,
+        };
+        // A filter is for the list that it was typed on.
+        if list != place {
+            self.filter.reset();
+        }
         self.place = place;
         match place {
             Place::Admin => vec![Action::LoadAdmin],

@@ -61,16 +61,14 @@ impl Chart {
         self.bucket_ms = history.present.iter().map(bucket_ms).max().unwrap_or(1);
         let mut fresh = tracks(&history.present, TimeDelta::zero());
         // A sample that came while the question was under way is not in the answer.
-        for (series, old) in &self.tracks {
-            let Some(track) = fresh.get_mut(series) else {
-                continue;
-            };
+        let half = TimeDelta::milliseconds(self.bucket_ms / 2);
+        for (series, came) in std::mem::take(&mut self.came) {
+            let track: &mut Track = fresh.entry(series).or_default();
             let last = track.last().map(|point| point.at);
-            let half = TimeDelta::milliseconds(self.bucket_ms / 2);
-            let newer = old
-                .iter()
+            let newer = came
+                .into_iter()
                 .filter(|point| last.is_none_or(|last| point.at > last + half));
-            track.extend(newer.copied());
+            track.extend(newer);
         }
         self.tracks = fresh;
         let shift = history.question.shift.unwrap_or_default();
@@ -84,20 +82,22 @@ impl Chart {
         if !live || !self.nodes().any(|node| *node == series.0) {
             return;
         }
-        let points = self.tracks.entry(series.clone()).or_default();
-        // A late sample comes with the next load.
-        if points.last().is_some_and(|last| last.at >= at) {
-            return;
+        for tracks in [&mut self.tracks, &mut self.came] {
+            let points = tracks.entry(series.clone()).or_default();
+            // A late sample comes with the next load.
+            if points.last().is_some_and(|last| last.at >= at) {
+                continue;
+            }
+            points.push(Point {
+                at,
+                n: 1,
+                min: value,
+                mean: value,
+                max: value,
+            });
+            let excess = points.len().saturating_sub(LIVE_POINTS_MAX);
+            points.drain(..excess);
         }
-        points.push(Point {
-            at,
-            n: 1,
-            min: value,
-            mean: value,
-            max: value,
-        });
-        let excess = points.len().saturating_sub(LIVE_POINTS_MAX);
-        points.drain(..excess);
     }
 
     /// The points of a series within the window.
@@ -257,6 +257,17 @@ mod tests {
         assert!(chart.loaded);
         // What came meanwhile is kept.
         assert_eq!(chart.points(&series(), at(0)).len(), 3);
+    }
+
+    #[test]
+    fn points_of_an_older_window_do_not_stay() {
+        let mut chart = chart();
+        let asked = chart.wish(100, at(0)).unwrap();
+        chart.set_history(&history(asked, reply(&[-100, -90, -80]), Vec::new()));
+        chart.zoom(false, Some(at(-100)), at(0));
+        let asked = chart.wish(100, at(0)).unwrap();
+        chart.set_history(&history(asked, reply(&[-100, -90]), Vec::new()));
+        assert_eq!(chart.points(&series(), at(0)).len(), 2);
     }
 
     #[test]

@@ -134,6 +134,8 @@ pub(crate) struct Chart {
     pub(crate) stacked: bool,
     tracks: BTreeMap<Series, Track>,
     before: BTreeMap<Series, Track>,
+    /// Live samples since the station was asked last.
+    came: BTreeMap<Series, Track>,
     asked_at: Option<DateTime<Utc>>,
     question: u64,
     /// Whether the history on screen is of the present window.
@@ -157,6 +159,7 @@ impl Chart {
             stacked: false,
             tracks: BTreeMap::new(),
             before: BTreeMap::new(),
+            came: BTreeMap::new(),
             asked_at: None,
             question: 0,
             loaded: false,
@@ -283,6 +286,7 @@ impl Chart {
             return None;
         }
         self.asked_at = Some(now);
+        self.came.clear();
         let columns = i64::from(width.saturating_sub(SCALE_COLUMNS).clamp(20, 400)) * 2;
         // Borders that stay when time goes on, so that the same bucket is drawn the same way.
         let step_ms = (self.span.num_milliseconds() / columns).max(1_000);

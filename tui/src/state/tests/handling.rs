@@ -308,3 +308,23 @@ fn messages_can_be_paused_and_go_on() {
     press(&mut state, " ");
     assert_eq!(state.shown_messages().len(), 5);
 }
+
+#[test]
+fn a_filter_is_for_its_list_and_hides_no_notice() {
+    let mut state = connected();
+    press(&mut state, "/kit\n");
+    state.say("it worked", false);
+    let text = screen(&state, 80, 24);
+    assert!(
+        text.contains("/kit") && text.contains("it worked"),
+        "{text}"
+    );
+    // On a node's page Esc leads back to the list, which is as it was.
+    press(&mut state, "\n");
+    assert!(!screen(&state, 80, 24).contains("/kit"));
+    press(&mut state, "\u{1b}");
+    assert_eq!(state.place, Place::Overview);
+    assert!(screen(&state, 80, 24).contains("/kit"));
+    press(&mut state, "3");
+    assert!(state.filter.value().is_empty());
+}

@@ -11,17 +11,17 @@ use std::{
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use vt100::Parser;
 
-use crate::station::{DEADLINE, Station};
+use crate::DEADLINE;
 
 /// A terminal with the program in it.
-pub(crate) struct Screen {
+pub struct Screen {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     parser: Parser,
     /// Bytes that the program has written.
-    pub(crate) written: usize,
+    pub written: usize,
 }
 
 const fn pty_size(columns: u16, rows: u16) -> PtySize {
@@ -38,27 +38,17 @@ fn nonzero(n: u16) -> NonZero<u16> {
 }
 
 impl Screen {
-    pub(crate) fn open(station: &Station, columns: u16, rows: u16) -> Self {
-        Self::open_with(station, &["--host", &station.host()], columns, rows)
-    }
-
-    pub(crate) fn open_with(station: &Station, args: &[&str], columns: u16, rows: u16) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_signalbox"));
-        command.args(args);
-        Self::run(station, command, columns, rows)
-    }
-
-    pub(crate) fn run(
-        station: &Station,
-        mut command: CommandBuilder,
-        columns: u16,
-        rows: u16,
-    ) -> Self {
+    /// Starts a program in a terminal of this size, with times in UTC.
+    ///
+    /// # Panics
+    /// There is no pseudo-terminal, or the program cannot be started.
+    #[must_use]
+    pub fn run(mut command: CommandBuilder, columns: u16, rows: u16) -> Self {
         let pty = native_pty_system()
             .openpty(pty_size(columns, rows))
             .unwrap();
-        command.env("HOME", station.dir.path());
         command.env("TERM", "xterm-256color");
+        command.env("TZ", "UTC");
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
         let mut reader = pty.master.try_clone_reader().unwrap();
@@ -82,28 +72,44 @@ impl Screen {
         }
     }
 
-    pub(crate) fn keys(&mut self, keys: &str) {
+    /// Types.
+    ///
+    /// # Panics
+    /// The terminal is gone.
+    pub fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
-    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+    /// Gives the terminal another size.
+    ///
+    /// # Panics
+    /// The terminal is gone.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
         self.master.resize(pty_size(columns, rows)).unwrap();
         self.parser
             .screen_mut()
             .set_size(nonzero(rows), nonzero(columns));
     }
 
-    pub(crate) fn screen(&self) -> &vt100::Screen {
+    /// What is on screen.
+    #[must_use]
+    pub fn screen(&self) -> &vt100::Screen {
         self.parser.screen()
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The text on screen.
+    #[must_use]
+    pub fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Waits until the screen shows what is wanted.
-    pub(crate) fn until(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
+    ///
+    /// # Panics
+    /// It was not shown within [`DEADLINE`], or the program ended before.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
             let text = self.text();
@@ -119,7 +125,12 @@ impl Screen {
         }
     }
 
-    pub(crate) fn until_text(&mut self, text: &str) -> String {
+    /// Waits until this text is on screen.
+    ///
+    /// # Panics
+    /// As [`Screen::until`].
+    #[track_caller]
+    pub fn until_text(&mut self, text: &str) -> String {
         self.until(text, |seen| seen.contains(text))
     }
 
@@ -129,7 +140,7 @@ impl Screen {
     }
 
     /// Takes what comes in this time.
-    pub(crate) fn watch(&mut self, time: std::time::Duration) {
+    pub fn watch(&mut self, time: std::time::Duration) {
         let end = Instant::now() + time;
         while let Ok(bytes) = self
             .output
@@ -139,8 +150,21 @@ impl Screen {
         }
     }
 
-    pub(crate) fn terminate(&self) {
-        let pid = self.child.process_id().unwrap();
+    /// The program's own id.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// Tells the program to end.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn terminate(&self) {
+        let pid = self.pid();
         let status = std::process::Command::new("kill")
             .args(["-TERM", &pid.to_string()])
             .status();
@@ -148,7 +172,10 @@ impl Screen {
     }
 
     /// Waits for the end and looks at the terminal that it leaves: whether it went well.
-    pub(crate) fn ended(&mut self) -> bool {
+    ///
+    /// # Panics
+    /// It did not end within [`DEADLINE`], or the terminal is not as it was.
+    pub fn ended(&mut self) -> bool {
         let end = Instant::now() + DEADLINE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
