@@ -14,6 +14,7 @@ use signalbox_protocol::api::{
 
 use super::{
     ActuatorFacts, CommandRow, Latest, Mail, Mark, NewMail, NodeFacts, Result, StoreError,
+    catalog::Catalog,
     convert::{
         flags_of, from_doc, mail_kind_of, mail_state_of, presence_of, role_of, state_of, time,
     },
@@ -105,32 +106,26 @@ impl From<ActuatorRow> for ActuatorFacts {
     }
 }
 
-/// A row of `latest` with its series.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct LatestRow {
-    node: String,
-    metric: String,
-    ts_us: i64,
-    value: f64,
-    flags: i64,
+/// The newest sample of every series.
+pub(super) fn latest_of(catalog: &Catalog) -> Vec<Latest> {
+    let mut all = Vec::new();
+    catalog.each_latest(None, |node, metric, point| {
+        all.push(Latest {
+            node: node.to_owned(),
+            metric: metric.to_owned(),
+            ts: time(point.ts_us),
+            value: point.value,
+            flagged: point.flags != 0,
+        });
+    });
+    all
 }
 
-impl From<LatestRow> for Latest {
-    fn from(row: LatestRow) -> Self {
-        Self {
-            node: row.node,
-            metric: row.metric,
-            ts: time(row.ts_us),
-            value: row.value,
-            flagged: row.flags != 0,
-        }
-    }
-}
-
-/// Nodes by name, with their latest values and actuators.
+/// Nodes by name (or the one that is named), with their latest values and actuators.
 pub(super) fn nodes_of(
     nodes: Vec<NodeRow>,
-    latest: Vec<LatestRow>,
+    catalog: &Catalog,
+    name: Option<&str>,
     actuators: Vec<ActuatorRow>,
     now: DateTime<Utc>,
 ) -> Vec<Node> {
@@ -138,16 +133,16 @@ pub(super) fn nodes_of(
         .into_iter()
         .map(|row| (row.name.clone(), row.into_node(now)))
         .collect();
-    for row in latest {
-        if let Some(node) = nodes.get_mut(&row.node) {
+    catalog.each_latest(name, |node, metric, point| {
+        if let Some(node) = nodes.get_mut(node) {
             let value = LatestValue {
-                ts: time(row.ts_us),
-                value: row.value,
-                flags: flags_of(row.flags),
+                ts: time(point.ts_us),
+                value: point.value,
+                flags: flags_of(point.flags.into()),
             };
-            node.latest.insert(row.metric, value);
+            node.latest.insert(metric.to_owned(), value);
         }
-    }
+    });
     for row in actuators {
         if let Some(node) = nodes.get_mut(&row.node) {
             let name = row.name.clone();

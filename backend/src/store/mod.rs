@@ -5,6 +5,7 @@
 //! Traits are split by domain so that a second store (PostgreSQL) can be added beside
 //! `sqlite/`; `suite.rs` holds the tests that both must pass.
 
+mod catalog;
 mod chunk;
 mod convert;
 mod copy;

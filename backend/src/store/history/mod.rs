@@ -23,6 +23,7 @@ pub(super) use self::{
 };
 use super::{
     Result, StoreError,
+    catalog::Catalog,
     chunk::{ChunkError, Folder, Point, Stats},
 };
 
@@ -39,7 +40,7 @@ pub(super) enum Order {
 }
 
 /// A series by its names.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Series {
     /// As the store knows it; a later series has a higher one.
     pub(super) id: i64,
@@ -107,8 +108,8 @@ pub(super) struct Stored {
 pub(super) trait Source: Clone + Send + Sync + 'static {
     /// No chunk has a sample at or after this time. To be asked after the rows were read.
     fn sealed_before_us(&self) -> impl Future<Output = Result<i64>> + Send;
-    /// Series by node and metric.
-    fn series(&self, which: &Which) -> impl Future<Output = Result<Vec<Series>>> + Send;
+    /// The series.
+    fn catalog(&self) -> &Catalog;
     /// Series and samples of the table of rows, in the order that is asked for.
     fn rows(&self, asked: &RowsAsked<'_>)
     -> impl Future<Output = Result<Vec<(i64, Point)>>> + Send;

@@ -74,7 +74,7 @@ pub(in crate::store) async fn page<S: Source>(
             id: Some(id),
             ..Which::default()
         };
-        let series = source.series(&which).await?.pop().ok_or_else(bad)?;
+        let series = source.catalog().find(&which).pop().ok_or_else(bad)?;
         scan.pass(Position { ts_us, series });
     }
     let limit = limit as usize;

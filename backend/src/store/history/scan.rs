@@ -97,7 +97,7 @@ impl<S: Source> Scan<S> {
 
     /// Up to `limit` samples in order; fewer only at the end of the range.
     pub(super) async fn samples(&mut self, limit: usize) -> Result<(Vec<Found>, Arc<Names>)> {
-        let names = Arc::new(Names::new(self.source.series(&self.which).await?));
+        let names = Arc::new(Names::new(self.source.catalog().find(&self.which)));
         let mut which = self.which.clone();
         // A series that comes only now is not among the names; the next call knows it.
         which.id_max = names

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::store::{
     Result, StoreError,
+    catalog::Catalog,
     copy::{Cell, End, Row, Rows, SAMPLE, Table},
 };
 
@@ -54,7 +55,9 @@ pub(in crate::store) async fn target(address: &Address) -> Result<Side> {
 }
 
 async fn lock(address: &Address) -> Result<Locked> {
-    Writer::new(address.clone(), Uuid::new_v4()).lock().await
+    Writer::new(address.clone(), Uuid::new_v4(), Catalog::default())
+        .lock()
+        .await
 }
 
 async fn begin(locked: Locked, mode: &str, is_target: bool) -> Result<Side> {

@@ -5,10 +5,10 @@ use signalbox_protocol::api::command::Command;
 
 use super::{PostgresStore, call, insert};
 use crate::store::{
-    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Latest,
-    Loaded, NodeFacts, Result,
+    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Loaded,
+    NodeFacts, Result,
     listing::{
-        ActuatorRow, LatestRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, mark_of,
+        ActuatorRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, latest_of, mark_of,
     },
 };
 
@@ -50,12 +50,6 @@ impl PostgresStore {
         )
         .fetch_all(&self.readers)
         .await?;
-        let latest: Vec<LatestRow> = sqlx::query_as(
-            "SELECT node, metric, ts_us, value, flags::int8 FROM latest \
-             JOIN series ON series.id = series_id",
-        )
-        .fetch_all(&self.readers)
-        .await?;
         Ok(Loaded {
             marks: marks.into_iter().map(mark_of).collect::<Result<_>>()?,
             nodes: nodes.into_iter().map(NodeFacts::from).collect(),
@@ -67,7 +61,7 @@ impl PostgresStore {
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
             finished: self.finished_commands().await?,
-            latest: latest.into_iter().map(Latest::from).collect(),
+            latest: latest_of(&self.catalog),
         })
     }
 

@@ -26,6 +26,8 @@ use crate::{
     ingest::Sample,
     store::{
         Batch, Committed, Result, StoreError,
+        catalog::CatalogNews,
+        chunk::Point,
         convert::{HOUR_US, flag_bits, us},
     },
 };
@@ -38,36 +40,6 @@ const TAKEN_WINDOW_US: i64 = 10_000;
 /// The most that one sample adds to a sum, so that a sum never leaves the range of its type,
 /// which would be an error.
 const ADDEND_MAX: f64 = 1e300;
-
-/// Ids of all series, as committed.
-#[derive(Debug, Default)]
-pub(super) struct SeriesIds {
-    by_node: HashMap<String, HashMap<String, i32>>,
-}
-
-impl SeriesIds {
-    pub(super) async fn load(client: &Client) -> Result<Self, tokio_postgres::Error> {
-        let rows = client
-            .query("SELECT id, node, metric FROM series", &[])
-            .await?;
-        let mut ids = Self::default();
-        for row in rows {
-            ids.insert(row.try_get(1)?, row.try_get(2)?, row.try_get(0)?);
-        }
-        Ok(ids)
-    }
-
-    fn get(&self, node: &str, metric: &str) -> Option<i32> {
-        self.by_node.get(node)?.get(metric).copied()
-    }
-
-    fn insert(&mut self, node: &str, metric: &str, id: i32) {
-        self.by_node
-            .entry(node.to_owned())
-            .or_default()
-            .insert(metric.to_owned(), id);
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
@@ -86,6 +58,14 @@ impl Row {
             value: sample.value,
             flags: i16::try_from(flag_bits(sample)).unwrap_or_default(),
             exact: sample.exact_ts,
+        }
+    }
+
+    const fn point(&self) -> Point {
+        Point {
+            ts_us: self.ts_us,
+            value: self.value,
+            flags: self.flags.to_le_bytes()[0],
         }
     }
 
@@ -121,7 +101,8 @@ impl From<StoreError> for Failure {
 /// What is known only after the commit, so that nothing of a rolled-back transaction ever is.
 #[derive(Default)]
 struct News {
-    series: SeriesIds,
+    series: HashMap<(String, String), i32>,
+    newest: Vec<(i64, Point)>,
     months: BTreeSet<Month>,
     committed: Committed,
 }
@@ -146,10 +127,13 @@ pub(super) async fn batch(
         },
         Failure::Store(error) => error,
     })?;
-    for (node, metrics) in news.series.by_node {
-        let known = session.series.by_node.entry(node).or_default();
-        known.extend(metrics);
-    }
+    let made = news.series.into_iter();
+    session.catalog.take_over(CatalogNews {
+        series: made
+            .map(|((node, metric), id)| (id.into(), node, metric))
+            .collect(),
+        newest: news.newest,
+    });
     session.months.0.extend(news.months);
     Ok(news.committed)
 }
@@ -183,7 +167,7 @@ async fn write(
         insert_new(&mut pipeline, statements, &rows).await?;
     }
     add_to_rollup(&mut pipeline, statements, &rows);
-    raise_latest(&mut pipeline, statements, &rows);
+    news.newest = raise_latest(&mut pipeline, statements, &rows);
     write::state(&mut pipeline, statements, batch)?;
     pipeline.commit().await?;
     Ok(news)
@@ -199,7 +183,7 @@ async fn add_series<'c>(
     let mut unknown = BTreeSet::new();
     for message in &batch.samples {
         for sample in &message.samples {
-            if session.series.get(&message.node, &sample.metric).is_none() {
+            if session.catalog.id(&message.node, &sample.metric).is_none() {
                 unknown.insert((message.node.as_str(), sample.metric.as_str()));
             }
         }
@@ -214,8 +198,8 @@ async fn add_series<'c>(
         .query(&session.statements.add_series, &[&nodes, &metrics])
         .await?;
     for row in made {
-        let (node, metric, id) = (row.try_get(1)?, row.try_get(2)?, row.try_get(0)?);
-        news.series.insert(node, metric, id);
+        let name = (row.try_get(1)?, row.try_get(2)?);
+        news.series.insert(name, row.try_get(0)?);
     }
     Ok(())
 }
@@ -224,12 +208,17 @@ fn rows_of(session: &Session, news: &News, batch: &Batch) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for message in &batch.samples {
         for sample in &message.samples {
-            let known = session.series.get(&message.node, &sample.metric);
-            let series = known
-                .or_else(|| news.series.get(&message.node, &sample.metric))
-                .ok_or_else(|| StoreError::Unusable {
-                    reason: format!("the series `{}` was not made", sample.metric),
-                })?;
+            let known = session.catalog.id(&message.node, &sample.metric);
+            let series = match known {
+                Some(id) => i32::try_from(id).ok(),
+                None => {
+                    let name = (message.node.clone(), sample.metric.clone());
+                    news.series.get(&name).copied()
+                }
+            };
+            let series = series.ok_or_else(|| StoreError::Unusable {
+                reason: format!("the series `{}` was not made", sample.metric),
+            })?;
             rows.push(Row::new(series, sample));
         }
     }
@@ -453,7 +442,11 @@ fn add_to_rollup<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, st
 }
 
 /// Takes the newest of each series from rows in the order of series and time.
-fn raise_latest<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, stored: &[Row]) {
+fn raise_latest<'c>(
+    pipeline: &mut Pipeline<'c>,
+    statements: &'c Statements,
+    stored: &[Row],
+) -> Vec<(i64, Point)> {
     let newest: Vec<Row> = stored
         .chunk_by(|a, b| a.series == b.series)
         .filter_map(|rows| rows.last().copied())
@@ -465,4 +458,6 @@ fn raise_latest<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, sto
             values![series, times, values, flags],
         );
     }
+    let point = |row: &Row| (row.series.into(), row.point());
+    newest.iter().map(point).collect()
 }

@@ -45,6 +45,7 @@ use session::{Session, Writer};
 
 use super::{
     Result, StoreError,
+    catalog::Catalog,
     convert::us,
     history::{Border, Cursor},
 };
@@ -80,6 +81,7 @@ pub struct PostgresStore {
     writer: Mutex<Writer>,
     readers: PgPool,
     border: Border,
+    catalog: Catalog,
     /// Where sealing goes on; one step at a time.
     sealing: Mutex<Cursor>,
 }
@@ -99,7 +101,8 @@ impl fmt::Debug for PostgresStore {
 /// or a newer version, when the server is too old or does not let us in;
 /// [`StoreError::Unavailable`] when the server does not answer.
 pub async fn open(address: &Address) -> Result<PostgresStore> {
-    let mut writer = Writer::new(address.clone(), Uuid::new_v4());
+    let catalog = Catalog::default();
+    let mut writer = Writer::new(address.clone(), Uuid::new_v4(), catalog.clone());
     let locked = writer.lock().await?;
     bounded(CALL_TIMEOUT, locked.check_database(address)).await?;
     migrate(address).await?;
@@ -131,6 +134,7 @@ pub async fn open(address: &Address) -> Result<PostgresStore> {
         writer: Mutex::new(writer),
         readers,
         border,
+        catalog,
         sealing: Mutex::new(Cursor::START),
     })
 }

@@ -15,6 +15,7 @@ impl PostgresStore {
         Tables {
             readers: self.readers.clone(),
             border: self.border.clone(),
+            catalog: self.catalog.clone(),
         }
     }
 

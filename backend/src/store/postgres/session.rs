@@ -12,10 +12,13 @@ use uuid::Uuid;
 
 use super::{
     Address, CALL_TIMEOUT, COMMIT_TIMEOUT, CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TRIES, PREPARE_TIMEOUT, SERVER_VERSION_MIN, bounded, chain, insert::SeriesIds,
-    partitions::Months, statements::Statements, tls, unusable,
+    KEEPALIVE_TRIES, PREPARE_TIMEOUT, SERVER_VERSION_MIN, bounded, chain, partitions::Months,
+    statements::Statements, tls, unusable,
 };
-use crate::store::{Result, StoreError};
+use crate::store::{
+    Result, StoreError,
+    catalog::{Catalog, CatalogRow},
+};
 
 /// `SGBX`, and the lock of the one daemon.
 const LOCK: (i32, i32) = (0x5347_4258, 1);
@@ -49,7 +52,7 @@ pub(super) struct Session {
     /// What is under way when it is dropped is not waited for; the server rolls it back.
     connection: AbortOnDropHandle<()>,
     pub(super) statements: Statements,
-    pub(super) series: SeriesIds,
+    pub(super) catalog: Catalog,
     pub(super) months: Months,
 }
 
@@ -64,14 +67,16 @@ pub(super) struct Writer {
     address: Address,
     /// Tells our own connections from those of other daemons.
     name: String,
+    catalog: Catalog,
     session: Option<Session>,
 }
 
 impl Writer {
-    pub(super) fn new(address: Address, instance: Uuid) -> Self {
+    pub(super) fn new(address: Address, instance: Uuid, catalog: Catalog) -> Self {
         Self {
             address,
             name: format!("signalbox writer {instance}"),
+            catalog,
             session: None,
         }
     }
@@ -89,7 +94,7 @@ impl Writer {
 
     /// Learns what must be known to write.
     pub(super) async fn make_ready(&mut self, locked: Locked) -> Result<()> {
-        let session = bounded(PREPARE_TIMEOUT, locked.make_ready()).await?;
+        let session = bounded(PREPARE_TIMEOUT, locked.make_ready(&self.catalog)).await?;
         self.session = Some(session);
         Ok(())
     }
@@ -256,18 +261,37 @@ impl Locked {
         Ok(ours)
     }
 
-    async fn make_ready(self) -> Result<Session> {
-        let (statements, series, months) = tokio::try_join!(
+    async fn make_ready(self, catalog: &Catalog) -> Result<Session> {
+        let (statements, rows, months) = tokio::try_join!(
             Statements::prepare(&self.client),
-            SeriesIds::load(&self.client),
+            catalog_rows(&self.client),
             Months::load(&self.client),
         )?;
+        // A commit of the connection before this one may have happened unseen.
+        catalog.replace(rows);
         Ok(Session {
             client: self.client,
             connection: self.connection,
             statements,
-            series,
+            catalog: catalog.clone(),
             months,
         })
     }
+}
+
+async fn catalog_rows(client: &Client) -> Result<Vec<CatalogRow>, tokio_postgres::Error> {
+    let sql = "SELECT id::int8, node, metric, ts_us, value, flags::int8 \
+        FROM series LEFT JOIN latest ON series_id = id";
+    let rows = client.query(sql, &[]).await?;
+    let row = |row: tokio_postgres::Row| {
+        Ok((
+            row.try_get(0)?,
+            row.try_get(1)?,
+            row.try_get(2)?,
+            row.try_get(3)?,
+            row.try_get(4)?,
+            row.try_get(5)?,
+        ))
+    };
+    rows.into_iter().map(row).collect()
 }

@@ -7,18 +7,20 @@ use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use super::{call, write::text};
 use crate::store::{
     Result,
+    catalog::Catalog,
     chunk::{DAY_US, DAYS, Folder, Point, Stats, day_of, in_series, key, of_key},
     history::{
-        Border, CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Sealable, Series, Source,
-        Stored, Which, fold_chunk,
+        Border, CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Sealable, Source, Stored,
+        Which, fold_chunk,
     },
 };
 
-/// Connections that read, and the border of what is sealed.
+/// Connections that read, and what is known without asking.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) readers: PgPool,
     pub(super) border: Border,
+    pub(super) catalog: Catalog,
 }
 
 /// Bucket number or key, n, min, max, sum.
@@ -77,16 +79,8 @@ impl Source for Tables {
         Ok(self.border.us())
     }
 
-    async fn series(&self, which: &Which) -> Result<Vec<Series>> {
-        let mut query = QueryBuilder::<Postgres>::new(
-            "SELECT id::int8 AS id, node, metric FROM series WHERE true",
-        );
-        if let Some(id) = which.id {
-            query.push(" AND id = ").push_bind(id);
-        }
-        push_names(&mut query, which);
-        query.push(" ORDER BY node, metric");
-        call(async { Ok(query.build_query_as().fetch_all(&self.readers).await?) }).await
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     async fn rows(&self, asked: &RowsAsked<'_>) -> Result<Vec<(i64, Point)>> {

@@ -16,7 +16,7 @@ use crate::store::{
     Result, StateStore,
     convert::from_doc,
     listing::{
-        ActuatorRow, BadRow, LatestRow, NodeRow, PAGE_ROWS_DEFAULT, command_cursor, command_page,
+        ActuatorRow, BadRow, NodeRow, PAGE_ROWS_DEFAULT, command_cursor, command_page,
         incident_cursor, incident_page, nodes_of,
     },
 };
@@ -32,19 +32,12 @@ impl PostgresStore {
         let nodes: Vec<NodeRow> = sql.build_query_as().fetch_all(&self.readers).await?;
 
         let mut sql = QueryBuilder::<Postgres>::new(
-            "SELECT node, metric, ts_us, value, flags::int8 AS flags FROM series \
-             JOIN latest ON latest.series_id = series.id",
-        );
-        only(&mut sql, " WHERE node = ", name);
-        let latest: Vec<LatestRow> = sql.build_query_as().fetch_all(&self.readers).await?;
-
-        let mut sql = QueryBuilder::<Postgres>::new(
             "SELECT node, name, reported, reported_us, desired, off_us, pending_command \
              FROM actuator",
         );
         only(&mut sql, " WHERE node = ", name);
         let actuators: Vec<ActuatorRow> = sql.build_query_as().fetch_all(&self.readers).await?;
-        Ok(nodes_of(nodes, latest, actuators, now))
+        Ok(nodes_of(nodes, &self.catalog, name, actuators, now))
     }
 
     async fn doc<T: serde::de::DeserializeOwned>(

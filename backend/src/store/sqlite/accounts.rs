@@ -89,7 +89,7 @@ impl AccountStore for SqliteStore {
         password_hash: &str,
         first_is_administrator: bool,
     ) -> Result<Role> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let role: String = sqlx::query_scalar(
             "INSERT INTO account (username, email, role, password_hash, created_us) \
              SELECT ?, ?, iif(? AND NOT EXISTS (SELECT 1 FROM account), ?, ?), ?, ? \
@@ -138,14 +138,13 @@ impl AccountStore for SqliteStore {
         role: Option<Role>,
         email: Option<&str>,
     ) -> Result<()> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let done = update_user(&mut writer, username, password_hash, role, email).await;
-        writer.clean_up().await;
-        done
+        writer.ended(done).await
     }
 
     async fn delete_user(&self, username: &str) -> Result<()> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let gone = sqlx::query("DELETE FROM account WHERE username = ?")
             .bind(username)
             .execute(&mut writer.connection)
@@ -158,10 +157,9 @@ impl AccountStore for SqliteStore {
     }
 
     async fn add_session(&self, session: &SessionRow) -> Result<()> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let done = add_session(&mut writer, session).await;
-        writer.clean_up().await;
-        done
+        writer.ended(done).await
     }
 
     async fn session(
@@ -191,7 +189,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn end_session(&self, token_hash: &[u8; 32]) -> Result<bool> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let gone = sqlx::query("DELETE FROM session WHERE token_hash = ?")
             .bind(token_hash.as_slice())
             .execute(&mut writer.connection)
@@ -200,7 +198,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn prune_sessions(&self, now: DateTime<Utc>) -> Result<u64> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let gone = sqlx::query("DELETE FROM session WHERE expires_us <= ?")
             .bind(us(now))
             .execute(&mut writer.connection)
@@ -209,7 +207,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn set_node_password(&self, node: &str, hash: &str) -> Result<()> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         sqlx::query("INSERT OR REPLACE INTO node_password (node, hash) VALUES (?, ?)")
             .bind(node)
             .bind(hash)
@@ -228,7 +226,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn remove_node_password(&self, node: &str) -> Result<bool> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let gone = sqlx::query("DELETE FROM node_password WHERE node = ?")
             .bind(node)
             .execute(&mut writer.connection)

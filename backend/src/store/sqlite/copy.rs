@@ -164,7 +164,7 @@ impl End for Side {
         let one = format!("({})", vec!["?"; columns.len()].join(", "));
         let statement = |rows: usize| format!("{head}{}", vec![one.as_str(); rows].join(", "));
         let many = statement(ROWS_TOGETHER);
-        let mut writer = self.store.writer().await;
+        let mut writer = self.store.writer().await?;
         writer.begin().await?;
         let mut chunks = rows.try_chunks(ROWS_TOGETHER);
         while let Some(chunk) = chunks.next().await {

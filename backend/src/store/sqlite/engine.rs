@@ -5,16 +5,18 @@ use signalbox_protocol::api::command::Command;
 
 use super::{SqliteStore, Writer, insert, pipeline::Pipeline, write};
 use crate::store::{
-    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Latest,
-    Loaded, NodeFacts, Result,
+    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Loaded,
+    NodeFacts, Result,
     listing::{
-        ActuatorRow, LatestRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, mark_of,
+        ActuatorRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, latest_of, mark_of,
     },
 };
 
 #[async_trait]
 impl EngineStore for SqliteStore {
     async fn load(&self) -> Result<Loaded> {
+        // First, a commit that nobody waited for any more comes to its end.
+        let _writer = self.writer().await?;
         let marks: Vec<MarkRow> = sqlx::query_as("SELECT node, boot, seq, gaps, at_us FROM mark")
             .fetch_all(&self.readers)
             .await?;
@@ -30,12 +32,6 @@ impl EngineStore for SqliteStore {
         )
         .fetch_all(&self.readers)
         .await?;
-        let latest: Vec<LatestRow> = sqlx::query_as(
-            "SELECT node, metric, ts_us, value, flags FROM latest \
-             JOIN series ON series.id = series_id",
-        )
-        .fetch_all(&self.readers)
-        .await?;
         Ok(Loaded {
             marks: marks.into_iter().map(mark_of).collect::<Result<_>>()?,
             nodes: nodes.into_iter().map(NodeFacts::from).collect(),
@@ -47,7 +43,7 @@ impl EngineStore for SqliteStore {
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
             finished: self.finished_commands().await?,
-            latest: latest.into_iter().map(Latest::from).collect(),
+            latest: latest_of(&self.catalog),
         })
     }
 
@@ -55,11 +51,9 @@ impl EngineStore for SqliteStore {
         if batch.is_empty() {
             return Ok(Committed::default());
         }
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let written = write_batch(&mut writer, batch, self.border.us()).await;
-        // At once, so that a failed batch does not keep the file locked until the next one.
-        writer.clean_up().await;
-        written
+        writer.ended(written).await
     }
 }
 
@@ -71,12 +65,13 @@ async fn write_batch(
     writer.in_transaction = true;
     let mut pipeline = Pipeline::new(&mut writer.connection);
     pipeline.add("BEGIN IMMEDIATE");
-    let inserted = insert::samples(&mut pipeline, &writer.series, batch, sealed_before_us).await?;
+    let inserted = insert::samples(&mut pipeline, &writer.catalog, batch, sealed_before_us).await?;
     write::state(&mut pipeline, batch).await?;
     pipeline.add("COMMIT");
     pipeline.flush().await?;
     writer.in_transaction = false;
-    Ok(inserted.take_over(&mut writer.series))
+    writer.catalog.take_over(inserted.news);
+    Ok(inserted.committed)
 }
 
 impl SqliteStore {

@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 
 use super::{
     chunks::Taken,
@@ -17,6 +17,8 @@ use crate::{
     ingest::Sample,
     store::{
         Batch, Committed, Result, StoreError,
+        catalog::{Catalog, CatalogNews},
+        chunk::Point,
         convert::{HOUR_US, flag_bits, us},
     },
 };
@@ -54,37 +56,6 @@ static RAISE_LATEST: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-/// Ids of all series, as committed.
-#[derive(Debug, Default)]
-pub(super) struct SeriesIds {
-    by_node: HashMap<String, HashMap<String, i64>>,
-}
-
-impl SeriesIds {
-    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self> {
-        let rows: Vec<(i64, String, String)> =
-            sqlx::query_as("SELECT id, node, metric FROM series")
-                .fetch_all(connection)
-                .await?;
-        let mut ids = Self::default();
-        for (id, node, metric) in rows {
-            ids.insert(&node, &metric, id);
-        }
-        Ok(ids)
-    }
-
-    fn get(&self, node: &str, metric: &str) -> Option<i64> {
-        self.by_node.get(node)?.get(metric).copied()
-    }
-
-    fn insert(&mut self, node: &str, metric: &str, id: i64) {
-        self.by_node
-            .entry(node.to_owned())
-            .or_default()
-            .insert(metric.to_owned(), id);
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Row {
     series: i64,
@@ -105,37 +76,35 @@ impl Row {
         }
     }
 
+    const fn point(&self) -> Point {
+        Point {
+            ts_us: self.ts_us,
+            value: self.value,
+            flags: self.flags.to_le_bytes()[0],
+        }
+    }
+
     const fn key(&self) -> (i64, i64) {
         (self.series, self.ts_us)
     }
 }
 
-/// What an insert did, to be taken over after the commit.
+/// What an insert did, to be told after the commit.
 #[derive(Debug, Default)]
 pub(super) struct Inserted {
-    committed: Committed,
-    new_series: Vec<(String, String, i64)>,
-}
-
-impl Inserted {
-    /// Ids become known only now, so that those of a rolled-back transaction never do.
-    pub(super) fn take_over(self, ids: &mut SeriesIds) -> Committed {
-        for (node, metric, id) in self.new_series {
-            ids.insert(&node, &metric, id);
-        }
-        self.committed
-    }
+    pub(super) committed: Committed,
+    pub(super) news: CatalogNews,
 }
 
 /// Writes the samples of a batch.
 pub(super) async fn samples(
     pipeline: &mut Pipeline<'_>,
-    ids: &SeriesIds,
+    catalog: &Catalog,
     batch: &Batch,
     sealed_before_us: i64,
 ) -> Result<Inserted> {
     let mut inserted = Inserted::default();
-    let mut rows = resolve(pipeline, ids, batch, &mut inserted).await?;
+    let mut rows = resolve(pipeline, catalog, batch, &mut inserted).await?;
     // Told times first, since they cannot move; then in the order of the table. The sort is
     // stable: of equal ones the first to arrive is the first.
     rows.sort_by_key(|row| (!row.exact, row.series, row.ts_us));
@@ -155,32 +124,32 @@ pub(super) async fn samples(
     inserted.committed.samples_known = (rows.len() - stored.len()) as u64;
     stored.sort_unstable_by_key(Row::key);
     add_to_rollup(pipeline, &stored).await?;
-    raise_latest(pipeline, &stored).await?;
+    inserted.news.newest = raise_latest(pipeline, &stored).await?;
     Ok(inserted)
 }
 
 /// Series ids for all samples; new series are made.
 async fn resolve(
     pipeline: &mut Pipeline<'_>,
-    ids: &SeriesIds,
+    catalog: &Catalog,
     batch: &Batch,
     inserted: &mut Inserted,
 ) -> Result<Vec<Row>> {
-    let mut fresh = SeriesIds::default();
+    let mut fresh: HashMap<(&str, &str), i64> = HashMap::new();
     let mut rows = Vec::new();
     for message in &batch.samples {
         for sample in &message.samples {
-            let known = ids
-                .get(&message.node, &sample.metric)
-                .or_else(|| fresh.get(&message.node, &sample.metric));
+            let (node, metric) = (message.node.as_str(), sample.metric.as_str());
+            let known = catalog
+                .id(node, metric)
+                .or_else(|| fresh.get(&(node, metric)).copied());
             let series = match known {
                 Some(id) => id,
                 None => {
-                    let id = add_series(pipeline, &message.node, &sample.metric).await?;
-                    fresh.insert(&message.node, &sample.metric, id);
-                    inserted
-                        .new_series
-                        .push((message.node.clone(), sample.metric.clone(), id));
+                    let id = add_series(pipeline, node, metric).await?;
+                    fresh.insert((node, metric), id);
+                    let made = (id, node.to_owned(), metric.to_owned());
+                    inserted.news.series.push(made);
                     id
                 }
             };
@@ -384,11 +353,11 @@ async fn add_to_rollup(pipeline: &mut Pipeline<'_>, stored: &[Row]) -> Result<()
 }
 
 /// Takes the newest of each series from rows in the order of series and time.
-async fn raise_latest(pipeline: &mut Pipeline<'_>, stored: &[Row]) -> Result<()> {
+async fn raise_latest(pipeline: &mut Pipeline<'_>, stored: &[Row]) -> Result<Vec<(i64, Point)>> {
     let newest: Vec<Row> = stored
         .chunk_by(|a, b| a.series == b.series)
         .filter_map(|rows| rows.last().copied())
         .collect();
     RAISE_LATEST.add_all(pipeline, &newest, bind_row).await?;
-    Ok(())
+    Ok(newest.iter().map(|row| (row.series, row.point())).collect())
 }

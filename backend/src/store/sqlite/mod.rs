@@ -24,7 +24,6 @@ use std::{
     time::Duration,
 };
 
-use insert::SeriesIds;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -34,6 +33,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     Result, StoreError,
+    catalog::Catalog,
     history::{Border, Cursor},
 };
 
@@ -57,6 +57,7 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
     border: Border,
+    catalog: Catalog,
     /// Where sealing goes on; one step at a time.
     sealing: Mutex<Cursor>,
     path: PathBuf,
@@ -69,7 +70,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Writer {
     connection: SqliteConnection,
-    series: SeriesIds,
+    catalog: Catalog,
     in_transaction: bool,
 }
 
@@ -88,14 +89,26 @@ impl Writer {
         Ok(())
     }
 
+    /// The result of a transaction, whose failure is taken back at once, so that the file is not
+    /// locked until the next one.
+    async fn ended<T>(&mut self, result: Result<T>) -> Result<T> {
+        let cleaned = self.clean_up().await;
+        let value = result?;
+        cleaned?;
+        Ok(value)
+    }
+
     /// Takes back what an error or a dropped future left unfinished.
-    async fn clean_up(&mut self) {
+    async fn clean_up(&mut self) -> Result<()> {
         if self.in_transaction {
             if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
-                tracing::debug!(%error, "nothing to roll back: SQLite had done so");
+                // SQLite did so itself, or the commit came to its end unseen.
+                tracing::debug!(%error, "nothing to roll back");
+                load_catalog(&self.catalog, &mut self.connection).await?;
             }
             self.in_transaction = false;
         }
+        Ok(())
     }
 }
 
@@ -132,16 +145,18 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
         .max_connections(READERS_MAX)
         .connect_with(options.read_only(true).pragma("cache_size", "-2000"))
         .await?;
-    let series = SeriesIds::load(&mut connection).await?;
+    let catalog = Catalog::default();
+    load_catalog(&catalog, &mut connection).await?;
     let border = chunks::load_border(&mut connection).await?;
     Ok(SqliteStore {
         writer: Mutex::new(Writer {
             connection,
-            series,
+            catalog: catalog.clone(),
             in_transaction: false,
         }),
         readers,
         border,
+        catalog,
         sealing: Mutex::new(Cursor::START),
         path: path.to_owned(),
         _lock: lock,
@@ -150,10 +165,10 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
 
 impl SqliteStore {
     /// The writer, with no transaction open.
-    async fn writer(&self) -> MutexGuard<'_, Writer> {
+    async fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let mut writer = self.writer.lock().await;
-        writer.clean_up().await;
-        writer
+        writer.clean_up().await?;
+        Ok(writer)
     }
 
     /// Moves the write-ahead log into the file and closes all connections.
@@ -163,6 +178,16 @@ impl SqliteStore {
             tracing::warn!(%error, "the database did not close cleanly; nothing is lost");
         }
     }
+}
+
+async fn load_catalog(catalog: &Catalog, connection: &mut SqliteConnection) -> Result<()> {
+    let rows = sqlx::query_as(
+        "SELECT id, node, metric, ts_us, value, flags FROM series LEFT JOIN latest ON series_id = id",
+    )
+    .fetch_all(connection)
+    .await?;
+    catalog.replace(rows);
+    Ok(())
 }
 
 /// Before all else and without the log, so that the header says whose the file is even if the

@@ -60,7 +60,7 @@ impl OutboxStore for SqliteStore {
         next_try_at: DateTime<Utc>,
         last_error: Option<&str>,
     ) -> Result<()> {
-        let mut writer = self.writer().await;
+        let mut writer = self.writer().await?;
         let changed = sqlx::query(
             "UPDATE mail SET state = ?, tries = ?, next_try_us = ?, last_error = ? WHERE id = ?",
         )

@@ -72,7 +72,7 @@ async fn samples(
             .bind(metrics)
             .bind(listed)
             .bind(limit);
-        let done = query.execute(&mut store.writer().await.connection).await?;
+        let done = query.execute(&mut store.writer().await?.connection).await?;
         more |= done.rows_affected() == limit.unsigned_abs();
     }
     Ok(more)
@@ -84,6 +84,6 @@ where
     T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
     let query = sqlx::query(sql).bind(before).bind(PRUNE_ROWS_MAX);
-    let done = query.execute(&mut store.writer().await.connection).await?;
+    let done = query.execute(&mut store.writer().await?.connection).await?;
     Ok(done.rows_affected() == PRUNE_ROWS_MAX.unsigned_abs())
 }

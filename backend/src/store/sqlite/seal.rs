@@ -19,13 +19,12 @@ pub(super) async fn step(store: &SqliteStore, before_us: i64) -> Result<Sealed> 
     let mut days = 0;
     if !ready.is_empty() {
         let begun = std::time::Instant::now();
-        let mut writer = store.writer().await;
+        let mut writer = store.writer().await?;
         let held = std::time::Instant::now();
         store.border.raise(before_us);
         let written = write(&mut writer, &ready).await;
-        writer.clean_up().await;
+        days = writer.ended(written).await?;
         drop(writer);
-        days = written?;
         tracing::debug!(
             days,
             waited_us = held.duration_since(begun).as_micros(),

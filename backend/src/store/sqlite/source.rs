@@ -7,18 +7,20 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::store::{
     Result,
+    catalog::Catalog,
     chunk::{DAY_US, DAYS, Folder, Point, Stats, day_of, in_series, key, of_key},
     history::{
-        Border, CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Series, Source, Stored,
-        Which, fold_chunk,
+        Border, CHUNKS_TOGETHER_MAX, ChunksAsked, Cut, Order, RowsAsked, Source, Stored, Which,
+        fold_chunk,
     },
 };
 
-/// Connections that read, and the border of what is sealed.
+/// Connections that read, and what is known without asking.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) readers: SqlitePool,
     pub(super) border: Border,
+    pub(super) catalog: Catalog,
 }
 
 /// Bucket number, n, min, max, sum.
@@ -60,19 +62,8 @@ impl Source for Tables {
         Ok(self.border.us())
     }
 
-    async fn series(&self, which: &Which) -> Result<Vec<Series>> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT id, node, metric FROM series WHERE 1");
-        if let Some(id) = which.id {
-            query.push(" AND id = ").push_bind(id);
-        }
-        if let Some(node) = &which.node {
-            query.push(" AND node = ").push_bind(node.clone());
-        }
-        if let Some(metric) = &which.metric {
-            query.push(" AND metric = ").push_bind(metric.clone());
-        }
-        query.push(" ORDER BY node, metric");
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     async fn rows(&self, asked: &RowsAsked<'_>) -> Result<Vec<(i64, Point)>> {
