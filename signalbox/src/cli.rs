@@ -68,6 +68,14 @@ enum Verb {
 }
 
 impl Cli {
+    /// Whether it is more than a client: a station or nodes run in this process.
+    pub(crate) const fn has_a_station(&self) -> bool {
+        matches!(
+            self.verb,
+            Some(Verb::Demo(_) | Verb::Serve(_) | Verb::Sim(_) | Verb::Store(_))
+        )
+    }
+
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Some(verb) = self.verb else {
             return terminal::run(self.terminal).await;

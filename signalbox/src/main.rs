@@ -13,7 +13,13 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let mut threads = if cli.has_a_station() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        // A client waits most of the time: one thread is quicker and smaller.
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: no threads can be started: {error}");

@@ -19,6 +19,7 @@ use ratatui::{
     },
     layout::Rect,
 };
+use signalbox_protocol::api::event::Event as Live;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -41,9 +42,12 @@ use crate::{
 const EVENTS_MAX: usize = 1_024;
 /// Events that are taken before the screen is looked at again.
 const EVENTS_AT_ONCE_MAX: usize = 512;
-/// Shortest pause between two frames after a key; a key that comes later is shown at once.
-const FRAME: Duration = Duration::from_millis(33);
-/// Shortest pause between two frames that only data changes.
+/// Shortest pause between two frames after a key or an answer; what comes later is shown at once.
+const FRAME: Duration = Duration::from_millis(8);
+/// Shortest pause between two frames when something happens at the station: a node comes or goes,
+/// a command is confirmed, an incident fires.
+const NEWS_FRAME: Duration = Duration::from_millis(100);
+/// Shortest pause between two frames that only measurements change.
 const DATA_FRAME: Duration = Duration::from_millis(500);
 /// How long a terminal may take to tell its background.
 const BACKGROUND: Duration = Duration::from_millis(400);
@@ -196,7 +200,7 @@ impl App {
         let mut drawn_at = Instant::now() - FRAME;
         let mut due = Some(Instant::now());
         loop {
-            let (event, pause) = tokio::select! {
+            let event = tokio::select! {
                 biased;
                 () = sleep_until(due.unwrap_or(drawn_at)), if due.is_some() => {
                     self.draw(terminal, Rect::from((ratatui::layout::Position::ORIGIN, size)))?;
@@ -206,39 +210,42 @@ impl App {
                 }
                 key = keys.next() => match key {
                     Some(Ok(Input::Key(key))) if self.is_late_answer(key) => continue,
-                    Some(Ok(Input::Key(key))) => (Event::Key(key), FRAME),
+                    Some(Ok(Input::Key(key))) => Event::Key(key),
                     Some(Ok(Input::Mouse(mouse))) => match self.mouse(mouse) {
-                        Some(mouse) => (Event::Mouse(mouse), FRAME),
+                        Some(mouse) => Event::Mouse(mouse),
                         None => continue,
                     },
-                    Some(Ok(Input::Paste(text))) => (Event::Paste(text), FRAME),
+                    Some(Ok(Input::Paste(text))) => Event::Paste(text),
                     Some(Ok(Input::Resize(..))) => {
                         size = terminal.size()?;
-                        (Event::Resize, FRAME)
+                        Event::Resize
                     }
                     Some(Ok(_)) => continue,
                     Some(Err(error)) => return Err(error.into()),
                     None => return Ok(()),
                 },
                 event = self.events.recv() => match event {
-                    Some(event) => (event, DATA_FRAME),
+                    Some(event) => event,
                     None => return Ok(()),
                 },
-                _ = second.tick() => (Event::Tick, FRAME),
+                _ = second.tick() => Event::Tick,
             };
-            if self.take(event) {
+            let Some(pause) = self.take(event) else {
                 return Ok(());
-            }
+            };
             let then = (drawn_at + pause).max(Instant::now());
             due = Some(due.map_or(then, |due| due.min(then)));
         }
     }
 
-    /// Takes an event and those that wait behind it; true when the person leaves.
-    fn take(&mut self, first: Event) -> bool {
+    /// Takes an event and those that wait behind it; how long the next frame may wait after the
+    /// last one, or `None` when the person leaves.
+    fn take(&mut self, first: Event) -> Option<Duration> {
         let mut next = Some(first);
         let mut left = EVENTS_AT_ONCE_MAX;
+        let mut soonest = DATA_FRAME;
         while let Some(event) = next.take() {
+            soonest = soonest.min(pause(&event));
             if let Event::Net(Net::Answer(answer)) = &event
                 && let Answer::LoggedIn(reply) = &**answer
             {
@@ -246,7 +253,7 @@ impl App {
             }
             for action in self.state.on(event, Utc::now()) {
                 let action = match self.carry_out(action) {
-                    Ok(true) => return true,
+                    Ok(true) => return None,
                     Ok(false) => continue,
                     Err(action) => action,
                 };
@@ -258,7 +265,7 @@ impl App {
                 next = self.events.try_recv().ok();
             }
         }
-        false
+        Some(soonest)
     }
 
     /// Does what is the loop's own; gives back what the station is asked for. True ends it.
@@ -338,5 +345,18 @@ impl App {
         })?;
         self.shown = next;
         Ok(())
+    }
+}
+
+/// How long the frame that shows an event may wait after the last one.
+fn pause(event: &Event) -> Duration {
+    let of_live = |live: &Live| match live {
+        Live::Samples { .. } | Live::Message { .. } => DATA_FRAME,
+        _ => NEWS_FRAME,
+    };
+    match event {
+        Event::Net(Net::Live(live)) => of_live(live),
+        Event::Net(Net::Several(all)) => all.iter().map(of_live).min().unwrap_or(DATA_FRAME),
+        _ => FRAME,
     }
 }

@@ -68,6 +68,8 @@ pub(crate) enum Net {
     Connected(Box<Snapshot>),
     /// A committed change.
     Live(Box<Live>),
+    /// Committed changes that came together, in their order.
+    Several(Vec<Live>),
     /// No connection.
     Lost(String),
     /// The station wants to know who we are.
@@ -87,7 +89,8 @@ pub(crate) struct Snapshot {
     pub(crate) commands: Vec<Command>,
     pub(crate) messages: Vec<Message>,
     pub(crate) schedules: Vec<Schedule>,
-    pub(crate) recent: BucketsReply,
+    /// For the sparklines; `None` when the station has too many series to ask for all.
+    pub(crate) recent: Option<BucketsReply>,
     /// Whether the station can send mails.
     pub(crate) mail_configured: bool,
 }
@@ -112,6 +115,11 @@ pub(crate) enum Answer {
     LoggedIn(LoginReply),
     /// Data for a chart.
     Chart(Box<History>),
+    /// The last minutes of these nodes, for their sparklines; those that failed are absent.
+    Sparks {
+        nodes: Vec<String>,
+        recent: Vec<BucketsReply>,
+    },
     /// What a rule would have done.
     DryRun(Result<(DryRunReply, BucketsReply), String>),
     /// For the administration's screen.
@@ -182,6 +190,7 @@ pub(crate) enum Action {
     },
     DeleteUser(String),
     LoadChart(Box<Question>),
+    LoadSparks(Vec<String>),
     LoadAdmin,
     LoadSchedules,
     DryRun {
@@ -212,6 +221,7 @@ impl Action {
             | Self::Write { .. }
             | Self::LogIn { .. }
             | Self::LoadChart(_)
+            | Self::LoadSparks(_)
             | Self::LoadAdmin
             | Self::LoadSchedules
             | Self::DryRun { .. } => Weight::Nothing,

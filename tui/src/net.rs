@@ -6,6 +6,7 @@ mod ask;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{TimeDelta, Utc};
+use futures_util::FutureExt as _;
 use signalbox_protocol::api::{
     command::{CommandPage, CommandQuery, Schedules},
     data::{BucketsReply, RangeQuery},
@@ -23,11 +24,16 @@ pub(crate) use ask::act;
 use crate::{
     client::{Client, ClientError},
     event::{Event, Net, Snapshot},
-    state::{COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SPARK_COLUMNS_MAX},
+    state::{COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SPARK_COLUMNS_MAX, SPARK_SERIES_MAX},
 };
 
 /// Longest pause between two attempts to connect.
 const PAUSE_S_MAX: u64 = 10;
+/// Events that are taken together.
+const EVENTS_TOGETHER_MAX: usize = 256;
+/// Pause after events were read: what a busy station tells meanwhile is read in one go. An event
+/// after a silence is read at once.
+const READ_PAUSE: Duration = Duration::from_millis(20);
 /// Minutes of the sparklines.
 const RECENT_MIN: i64 = 15;
 
@@ -67,20 +73,31 @@ async fn session(
             }
             *pause_s = 1;
         }
-        let Some(event) = stream.next().await else {
-            return Err(ClientError::Events("the station closed it".to_owned()));
+        let Some(first) = stream.next().await else {
+            return Err(closed());
         };
-        let event = event?;
+        let mut together = vec![first?];
+        while together.len() < EVENTS_TOGETHER_MAX {
+            match stream.next().now_or_never() {
+                Some(Some(event)) => together.push(event?),
+                // The next round finds that it is closed.
+                Some(None) | None => break,
+            }
+        }
         // What was missed is in the present state.
-        stale = matches!(event, Live::Missed { .. });
-        if events
-            .send(Event::Net(Net::Live(Box::new(event))))
-            .await
-            .is_err()
-        {
+        stale = together
+            .iter()
+            .any(|event| matches!(event, Live::Missed { .. }));
+        let net = Net::Several(together);
+        if events.send(Event::Net(net)).await.is_err() {
             return Ok(());
         }
+        sleep(READ_PAUSE).await;
     }
+}
+
+fn closed() -> ClientError {
+    ClientError::Events("the station closed it".to_owned())
 }
 
 async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError> {
@@ -103,14 +120,13 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         limit: limit(MESSAGES_MAX),
     };
     let messages: Messages = client.get("/api/v1/messages", &query).await?;
-    let now = Utc::now();
-    let query = RangeQuery {
-        from: Some(now - TimeDelta::minutes(RECENT_MIN)),
-        to: Some(now),
-        buckets: limit(SPARK_COLUMNS_MAX),
-        ..RangeQuery::default()
+    let series: usize = nodes.nodes.iter().map(|node| node.latest.len()).sum();
+    let recent: Option<BucketsReply> = if series <= SPARK_SERIES_MAX {
+        let query = recent_query();
+        Some(client.get("/api/v1/data/byDate", &query).await?)
+    } else {
+        None
     };
-    let recent: BucketsReply = client.get("/api/v1/data/byDate", &query).await?;
     let station: Station = client.get("/api/v1/station", &()).await?;
     Ok(Snapshot {
         mail_configured: station.mail_configured,
@@ -124,6 +140,17 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         schedules: schedules.schedules,
         recent,
     })
+}
+
+/// The minutes of the sparklines, of all nodes.
+fn recent_query() -> RangeQuery {
+    let now = Utc::now();
+    RangeQuery {
+        from: Some(now - TimeDelta::minutes(RECENT_MIN)),
+        to: Some(now),
+        buckets: u32::try_from(SPARK_COLUMNS_MAX).ok(),
+        ..RangeQuery::default()
+    }
 }
 
 /// An error with its causes.

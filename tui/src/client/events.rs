@@ -4,7 +4,9 @@ use std::fmt;
 
 use futures_util::StreamExt as _;
 use signalbox_protocol::api::{
+    data::Samples,
     event::{Event, Hello},
+    message::Message as Received,
     station::API_VERSION,
 };
 use tokio_tungstenite::{
@@ -79,7 +81,7 @@ impl Events {
     pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
         loop {
             match self.socket.next().await? {
-                Ok(Message::Text(text)) => match serde_json::from_str(&text) {
+                Ok(Message::Text(text)) => match read(&text) {
                     Ok(event) => return Some(Ok(event)),
                     Err(error) => tracing::debug!(%error, "an unknown event was left out"),
                 },
@@ -92,6 +94,26 @@ impl Events {
     }
 }
 
+/// The body of the most frequent kind but one.
+#[derive(serde::Deserialize)]
+struct OfMessage {
+    message: Received,
+}
+
+/// Reads an event. The two kinds that come most are read as what they are: to look for the kind
+/// among the fields first takes three times as long.
+fn read(text: &str) -> serde_json::Result<Event> {
+    if text.starts_with(r#"{"type":"samples","#) {
+        let Samples { samples } = serde_json::from_str(text)?;
+        return Ok(Event::Samples { samples });
+    }
+    if text.starts_with(r#"{"type":"message","#) {
+        let OfMessage { message } = serde_json::from_str(text)?;
+        return Ok(Event::Message { message });
+    }
+    serde_json::from_str(text)
+}
+
 fn broken(error: Error) -> ClientError {
     match error {
         Error::Http(response) => {
@@ -100,5 +122,48 @@ fn broken(error: Error) -> ClientError {
             refusal(status, &body)
         }
         error => ClientError::Events(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use signalbox_protocol::api::{data::Sample, message::Outcome};
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_as_it_was_written() {
+        let at = DateTime::UNIX_EPOCH;
+        let sample = Sample {
+            node: "a".to_owned(),
+            metric: "t".to_owned(),
+            ts: at,
+            value: 1.5,
+            flags: Vec::new(),
+        };
+        let message = Received {
+            id: 7,
+            received_at: at,
+            topic: "signalbox/a/telemetry".to_owned(),
+            node: None,
+            outcome: Outcome::Stored,
+            reason: None,
+            payload_bytes: 2,
+            head: "{}".to_owned(),
+            count: 1,
+            first_at: at,
+        };
+        let samples = vec![sample];
+        for event in [
+            Event::Samples { samples },
+            Event::Message { message },
+            Event::Missed { count: 3 },
+        ] {
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(read(&text).unwrap(), event);
+        }
+        assert!(read(r#"{"type":"samples","samples":5}"#).is_err());
+        assert!(read(r#"{"type":"of tomorrow"}"#).is_err());
     }
 }

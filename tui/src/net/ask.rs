@@ -15,7 +15,7 @@ use signalbox_protocol::api::{
 };
 use tokio::sync::mpsc::Sender;
 
-use super::full;
+use super::{full, recent_query};
 use crate::{
     client::{Client, ClientError, segment},
     event::{Action, Admin, Answer, Event, Net, Undo},
@@ -131,6 +131,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
             user(client, action).await
         }
         Action::LoadChart(question) => history(client, *question).await,
+        Action::LoadSparks(nodes) => sparks(client, nodes).await,
         Action::LoadAdmin => admin(client).await,
     }
 }
@@ -304,6 +305,18 @@ async fn history(client: &Client, question: Question) -> Result<Answer, ClientEr
         present,
         before,
     })))
+}
+
+async fn sparks(client: &Client, nodes: Vec<String>) -> Result<Answer, ClientError> {
+    let mut recent = Vec::new();
+    for node in &nodes {
+        let query = RangeQuery {
+            node: Some(node.clone()),
+            ..recent_query()
+        };
+        recent.push(client.get("/api/v1/data/byDate", &query).await?);
+    }
+    Ok(Answer::Sparks { nodes, recent })
 }
 
 async fn buckets(

@@ -95,7 +95,7 @@ fn station(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
 type Out<'a> = (Rect, &'a mut Buffer, &'a mut Hits);
 
 fn nodes(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
-    let rows = state.shown_nodes();
+    let rows: Vec<_> = state.shown_nodes().iter().collect();
     if rows.is_empty() {
         put(
             buf,

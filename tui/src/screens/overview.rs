@@ -111,7 +111,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         first -= 1;
     }
     let mut y = 1;
-    for (at, node) in nodes.iter().enumerate().skip(first) {
+    for (at, node) in nodes.from_row(first) {
         if y > rows {
             break;
         }

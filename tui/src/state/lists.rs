@@ -5,7 +5,7 @@ use signalbox_protocol::api::{
     incident::{Incident, IncidentState},
     mail::Mail,
     message::{Message, Outcome},
-    node::{Actuator, Node, Presence},
+    node::{Actuator, Node},
     rule::Rule,
     user::User,
 };
@@ -117,51 +117,6 @@ impl State {
         })
     }
 
-    /// Nodes that the filter lets through, in the chosen order.
-    pub(crate) fn shown_nodes(&self) -> Vec<&Node> {
-        let mut filter = self.typed();
-        let all = matches!(filter, Filter::All);
-        let fits = |node: &&Node| {
-            all || {
-                let mut texts: Vec<&str> = node.latest.keys().map(String::as_str).collect();
-                texts.push(&node.name);
-                texts.push(match node.presence {
-                    Presence::Online => "online",
-                    Presence::Offline => "offline",
-                    Presence::Unknown => "unknown",
-                });
-                filter.lets(&texts)
-            }
-        };
-        let mut nodes: Vec<&Node> = self.nodes.values().filter(fits).collect();
-        match self.sort {
-            SortBy::Name => {}
-            SortBy::Incidents => {
-                let firing: std::collections::BTreeSet<&str> = self
-                    .incidents
-                    .iter()
-                    .filter(|incident| {
-                        matches!(
-                            incident.state,
-                            IncidentState::Firing | IncidentState::Acknowledged
-                        )
-                    })
-                    .map(|incident| incident.node.as_str())
-                    .collect();
-                if !firing.is_empty() {
-                    nodes.sort_by_key(|node| !firing.contains(node.name.as_str()));
-                }
-            }
-            SortBy::Presence => nodes.sort_by_key(|node| match node.presence {
-                Presence::Offline => 0,
-                Presence::Unknown => 1,
-                Presence::Online => 2,
-            }),
-            SortBy::Age => nodes.sort_by_key(|node| node.last_seen_at),
-        }
-        nodes
-    }
-
     /// Rules that the filter lets through.
     pub(crate) fn shown_rules(&self) -> Vec<&Rule> {
         let mut filter = self.typed();
@@ -256,9 +211,8 @@ impl State {
             }
             _ => {
                 let shown = self.shown_nodes();
-                let marked = self.node.as_deref();
-                let found = shown.iter().find(|node| Some(node.name.as_str()) == marked);
-                found.or(shown.first()).copied()
+                let marked = self.node.as_deref().and_then(|name| shown.row_of(name));
+                shown.get(marked.unwrap_or(0))
             }
         }
     }
@@ -322,10 +276,7 @@ impl State {
     pub(crate) fn row(&self) -> usize {
         if self.lists_nodes() {
             let marked = self.node.as_deref();
-            let shown = self.shown_nodes();
-            let at = shown
-                .iter()
-                .position(|node| Some(node.name.as_str()) == marked);
+            let at = marked.and_then(|name| self.shown_nodes().row_of(name));
             return at.unwrap_or(0);
         }
         let last = self.list_len().saturating_sub(1);

@@ -13,7 +13,7 @@ use tui_input::Input;
 
 use super::{
     COMMANDS_MAX, DryRunState, INCIDENTS_MAX, Link, MESSAGES_MAX, Modal, PRESENCES_MAX,
-    PresenceChange, Spark, State, chart::tracks, tell::UNDOS_MAX,
+    PresenceChange, SortBy, State, chart::tracks, tell::UNDOS_MAX,
 };
 use crate::{
     event::{Action, Answer, Net, Snapshot},
@@ -26,6 +26,7 @@ impl State {
         match net {
             Net::Connected(snapshot) => self.on_connected(*snapshot),
             Net::Live(event) => self.on_live(*event),
+            Net::Several(events) => events.into_iter().for_each(|event| self.on_live(event)),
             Net::Lost(why) => {
                 if !matches!(self.link, Link::Lost(..)) {
                     self.link = Link::Lost(self.now, why);
@@ -57,20 +58,14 @@ impl State {
         self.me = Some(snapshot.me);
         let named = |node: Node| (node.name.clone(), node);
         self.nodes = snapshot.nodes.into_iter().map(named).collect();
+        self.nodes_changed();
         self.rules = snapshot.rules;
         self.mail_configured = snapshot.mail_configured;
         self.incidents = snapshot.incidents;
         self.commands = snapshot.commands.into();
         self.schedules = snapshot.schedules;
         self.messages = snapshot.messages.into();
-        self.sparks.clear();
-        for series in snapshot.recent.series {
-            let mut spark = Spark::default();
-            for bucket in &series.buckets {
-                spark.add(bucket.ts, bucket.mean, bucket.n);
-            }
-            self.sparks.insert((series.node, series.metric), spark);
-        }
+        self.begin_sparks(snapshot.recent);
         if let Some(chart) = &mut self.chart {
             chart.forget_asking();
         }
@@ -111,8 +106,10 @@ impl State {
             if let Some(chart) = &mut self.chart {
                 chart.add(&key, sample.ts, sample.value);
             }
-            let spark = self.sparks.entry(key).or_default();
-            spark.add(sample.ts, sample.value, 1);
+            self.add_to_spark(key, sample.ts, sample.value);
+        }
+        if self.sort == SortBy::Age {
+            self.nodes_changed();
         }
         let Some(node) = self.nodes.get_mut(&sample.node) else {
             return;
@@ -125,7 +122,9 @@ impl State {
                 value: sample.value,
                 flags: sample.flags,
             };
-            node.latest.insert(sample.metric, value);
+            if node.latest.insert(sample.metric, value).is_none() {
+                self.nodes_changed();
+            }
         }
     }
 
@@ -142,6 +141,7 @@ impl State {
                 self.presences.pop_front();
             }
         }
+        self.nodes_changed();
         if let Some(old) = self.nodes.get_mut(&node.name) {
             if node.latest.is_empty() {
                 std::mem::swap(&mut node.latest, &mut old.latest);
@@ -248,6 +248,7 @@ impl State {
                     chart.set_history(&history);
                 }
             }
+            Answer::Sparks { nodes, recent } => self.take_sparks(nodes, recent),
             Answer::DryRun(reply) => {
                 if let Some(Modal::Rule(form)) = &mut self.modal {
                     form.dry_run = Some(match reply {

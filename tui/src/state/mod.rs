@@ -17,7 +17,9 @@ mod mouse;
 mod palette;
 mod plot;
 mod range;
+mod shown;
 mod spark;
+mod sparks;
 mod tell;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -45,10 +47,11 @@ pub(crate) use modal::{Modal, Prompt, PromptKind};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
 pub(crate) use plot::Gap;
 pub(crate) use spark::{SPARK_BUCKET_S, SPARK_COLUMNS_MAX, Spark, index as spark_index};
+pub(crate) use sparks::SPARK_SERIES_MAX;
 pub(crate) use tell::{Notice, Told};
 
 use crate::{
-    event::{Action, Admin, Event, Undo},
+    event::{Action, Admin, Event, Net, Undo},
     keymap::Place,
     settings::Settings,
 };
@@ -89,7 +92,11 @@ pub(crate) struct State {
     pub(crate) hello: Option<Hello>,
     pub(crate) me: Option<Whoami>,
     pub(crate) nodes: BTreeMap<String, Node>,
+    /// See [`State::nodes_changed`].
+    node_changes: u64,
+    found: shown::Found,
     pub(crate) sparks: BTreeMap<(String, String), Spark>,
+    spark_nodes: sparks::SparkNodes,
     pub(crate) presences: VecDeque<PresenceChange>,
     pub(crate) rules: Vec<Rule>,
     /// Whether the station can send mails.
@@ -146,7 +153,10 @@ impl State {
             hello: None,
             me: None,
             nodes: BTreeMap::new(),
+            node_changes: 0,
+            found: shown::Found::default(),
             sparks: BTreeMap::new(),
+            spark_nodes: sparks::SparkNodes::default(),
             presences: VecDeque::new(),
             rules: Vec::new(),
             mail_configured: true,
@@ -185,6 +195,7 @@ impl State {
     pub(crate) fn on(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Action> {
         self.now = now;
         self.forget_notice();
+        let moves = !matches!(event, Event::Net(Net::Live(_) | Net::Several(_)));
         let mut actions = match event {
             Event::Key(key) => self.on_key(key),
             Event::Paste(text) => {
@@ -196,6 +207,9 @@ impl State {
             Event::Net(net) => self.on_net(net),
         };
         actions.extend(self.chart_wish());
+        if moves {
+            actions.extend(self.spark_wish());
+        }
         actions
     }
 }

@@ -194,7 +194,7 @@ fn connected() -> State {
         commands: vec![command(CommandState::TimedOut)],
         messages: vec![message(Outcome::Stored), message(Outcome::Bad)],
         schedules: vec![schedule()],
-        recent: recent(),
+        recent: Some(recent()),
     };
     net(&mut state, Net::Connected(Box::new(snapshot)));
     state
