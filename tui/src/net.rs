@@ -88,7 +88,13 @@ async fn session(
         stale = together
             .iter()
             .any(|event| matches!(event, Live::Missed { .. }));
-        let net = Net::Several(together);
+        let net = match together.pop() {
+            Some(event) if together.is_empty() => Net::Live(Box::new(event)),
+            last => {
+                together.extend(last);
+                Net::Several(together)
+            }
+        };
         if events.send(Event::Net(net)).await.is_err() {
             return Ok(());
         }

@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask test`, `check`, `bench`, `firmware`.
+//! The project's own commands: `cargo xtask test`, `check`, `bench`, `pictures`, `firmware`.
 
 mod bench;
 mod check;
 mod firmware;
+mod pictures;
 mod system;
 mod test;
 
@@ -26,6 +27,8 @@ enum Verb {
     Check,
     /// Run the measurements of docs/performance.md
     Bench(bench::Args),
+    /// The pictures of the terminal in docs/images, from the real program with demo data
+    Pictures,
     /// The node for the ESP8266's processor: build it, run it in QEMU
     Firmware(firmware::Args),
 }
@@ -48,6 +51,7 @@ fn run() -> anyhow::Result<()> {
         Verb::Test(args) => test::run(&shell, &args),
         Verb::Check => check::run(&shell),
         Verb::Bench(args) => bench::run(&shell, &args),
+        Verb::Pictures => pictures::run(&shell),
         Verb::Firmware(args) => firmware::run(&shell, &args),
     }
 }

@@ -287,6 +287,7 @@ macro_rules! assert_screen {
 
 mod charts;
 mod handling;
+mod many;
 mod matrix;
 
 #[test]
