@@ -43,11 +43,11 @@ const EVENTS_MAX: usize = 1_024;
 /// Events that are taken before the screen is looked at again.
 const EVENTS_AT_ONCE_MAX: usize = 512;
 /// Shortest pause between two frames after a key or an answer; what comes later is shown at once.
-const FRAME: Duration = Duration::from_millis(8);
+const FRAME: Duration = Duration::from_millis(5);
 /// Shortest pause between two frames when something happens at the station: a node comes or goes,
 /// a command is confirmed, an incident fires.
 const NEWS_FRAME: Duration = Duration::from_millis(100);
-/// Shortest pause between two frames that only measurements change.
+/// Shortest pause between two frames that only measurements or the clock change.
 const DATA_FRAME: Duration = Duration::from_millis(500);
 /// How long a terminal may take to tell its background.
 const BACKGROUND: Duration = Duration::from_millis(400);
@@ -357,6 +357,7 @@ fn pause(event: &Event) -> Duration {
     match event {
         Event::Net(Net::Live(live)) => of_live(live),
         Event::Net(Net::Several(all)) => all.iter().map(of_live).min().unwrap_or(DATA_FRAME),
+        Event::Tick => DATA_FRAME,
         _ => FRAME,
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let selected = state.row();
     let line = selected / usize::from(across);
     let first = (line + 1).saturating_sub(down) * usize::from(across);
-    let shown = nodes.from_row(first);
+    let shown = nodes.rows_from(first);
     for (place, (at, node)) in shown.take(down * usize::from(across)).enumerate() {
         let (x, y) = (place % usize::from(across), place / usize::from(across));
         let (x, y) = (

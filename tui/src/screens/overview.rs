@@ -102,7 +102,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let rows = area.height.saturating_sub(1);
     // The selected node is wholly on screen, or at least its beginning.
     let mut first = selected;
-    let mut taken = nodes.get(selected).map_or(0, |node| height(node));
+    let mut taken = nodes.get(selected).map_or(0, height);
     while let Some(before) = first.checked_sub(1).and_then(|at| nodes.get(at)) {
         taken = taken.saturating_add(height(before));
         if taken > rows {
@@ -111,7 +111,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         first -= 1;
     }
     let mut y = 1;
-    for (at, node) in nodes.from_row(first) {
+    for (at, node) in nodes.rows_from(first) {
         if y > rows {
             break;
         }

@@ -46,7 +46,8 @@ impl Filter {
 
 /// Whether a text has another in it, which is in lower case.
 fn contains(text: &str, wanted: &str) -> bool {
-    text.contains(wanted) || text.to_lowercase().contains(wanted)
+    let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    text.contains(wanted) || (!text.bytes().all(is_lower) && text.to_lowercase().contains(wanted))
 }
 
 fn atom(text: &str) -> Atom {

@@ -57,12 +57,12 @@ impl<'a> Shown<'a> {
     }
 
     /// From a row on, with the rows.
-    pub(crate) fn from_row(&self, row: usize) -> impl Iterator<Item = (usize, &'a Node)> {
+    pub(crate) fn rows_from(&self, row: usize) -> impl Iterator<Item = (usize, &'a Node)> {
         (row..self.len()).filter_map(|row| Some((row, self.get(row)?)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Node> {
-        self.from_row(0).map(|(_, node)| node)
+        self.rows_from(0).map(|(_, node)| node)
     }
 }
 

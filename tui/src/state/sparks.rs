@@ -82,7 +82,7 @@ impl State {
         let first = self.row().saturating_sub(rows);
         let known = &self.spark_nodes.known;
         let near = self.shown_nodes();
-        let near = near.from_row(first).take(rows * 2);
+        let near = near.rows_from(first).take(rows * 2);
         let wanted: Vec<String> = near
             .map(|(_, node)| &node.name)
             .filter(|name| !known.contains(name))
