@@ -1,6 +1,12 @@
 //! Texts that people write and read: orders of rules, durations, ages, times.
 
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The person's time zone; in tests, which compare whole screens, the same everywhere.
+#[cfg(not(test))]
+pub(crate) use chrono::Local as Zone;
+#[cfg(test)]
+pub(crate) use chrono::Utc as Zone;
 use signalbox_protocol::api::{
     command::{Action, CommandState},
     incident::Incident,
@@ -146,7 +152,7 @@ pub(crate) fn value(value: f64) -> String {
 
 /// A time of today by its clock, any other with its date; in the person's zone.
 pub(crate) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let (at, now) = (at.with_timezone(&Local), now.with_timezone(&Local));
+    let (at, now) = (at.with_timezone(&Zone), now.with_timezone(&Zone));
     if at.date_naive() == now.date_naive() {
         at.format("%H:%M:%S").to_string()
     } else {
@@ -156,7 +162,7 @@ pub(crate) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 /// A time with its date and zone, to the second; in the person's zone.
 pub(crate) fn exact(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Local)
+    at.with_timezone(&Zone)
         .format("%Y-%m-%d %H:%M:%S %:z")
         .to_string()
 }

@@ -1,7 +1,7 @@
 //! A line chart: means joined, minimum to maximum as bars, gaps as gaps with their cause, a
 //! steady scale of round numbers, thresholds, incidents and commands, and cursors.
 
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -14,6 +14,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
+use super::times;
 use crate::{
     state::{Gap, Point, SCALE_COLUMNS},
     theme::Theme,
@@ -121,26 +122,15 @@ impl LineChart<'_> {
     }
 
     fn draw_times(&self, plot: Rect, y: u16, theme: Theme, buf: &mut Buffer) {
-        let span = self.to - self.from;
-        let format = if span > TimeDelta::days(300) {
-            "%Y-%m-%d"
-        } else if span > TimeDelta::days(2) {
-            "%m-%d %H:%M"
-        } else if span > TimeDelta::minutes(10) {
-            "%H:%M"
-        } else {
-            "%H:%M:%S"
-        };
-        let text = |at: DateTime<Utc>| at.with_timezone(&Local).format(format).to_string();
-        let (first, last) = (text(self.from), text(self.to));
-        let width = u16::try_from(last.len()).unwrap_or(0);
-        buf.set_string(plot.x, y, first, theme.dim());
-        if plot.width > width * 4 {
-            let middle = text(self.from + span / 2);
-            buf.set_string(plot.x + (plot.width - width) / 2, y, middle, theme.dim());
+        for tick in times::ticks(self.from, self.to, plot.width) {
+            let Some(column) = self.column(plot, tick.at) else {
+                continue;
+            };
+            let width = u16::try_from(tick.text.len()).unwrap_or(u16::MAX);
+            let last = (plot.x + plot.width).saturating_sub(width);
+            let x = column.saturating_sub(width / 2).min(last).max(plot.x);
+            buf.set_string(x, y, &tick.text, theme.dim());
         }
-        let end = plot.x + plot.width.saturating_sub(width);
-        buf.set_string(end, y, last, theme.dim());
     }
 
     fn x(&self, at: DateTime<Utc>) -> f64 {

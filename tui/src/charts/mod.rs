@@ -2,5 +2,6 @@
 
 pub(crate) mod line;
 pub(crate) mod spark;
+mod times;
 
 pub(crate) use line::scale;

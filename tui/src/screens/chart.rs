@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::command::Action;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Hits, overview::value, put, row};
 use crate::{
@@ -12,6 +13,9 @@ use crate::{
     theme::Theme,
     words,
 };
+
+/// Rows of what the cursors read.
+const WORDS_ROWS_MAX: u16 = 3;
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let (Some(chart), Some(series)) = (&state.chart, state.series()) else {
@@ -76,12 +80,12 @@ pub(super) fn draw_series(
 ) {
     let Some(chart) = &state.chart else { return };
     let lines = shape(state, chart, series, stacked, area, theme);
+    let words = words_above(state, chart, series, stacked, theme, area, buf);
     let inside = Rect {
-        y: area.y + 1,
-        height: area.height.saturating_sub(1),
+        y: area.y + words.min(area.height),
+        height: area.height.saturating_sub(words),
         ..area
     };
-    words_above(state, chart, series, stacked, theme, row(area, 0), buf);
     if !chart.loaded && lines.tracks.iter().all(|track| track.points.is_empty()) {
         put(buf, inside, 1, inside.height / 2, "loading…", theme.dim());
         return;
@@ -178,7 +182,7 @@ fn spans(state: &State, chart: &Chart, series: &Series) -> Vec<Span> {
     incidents.chain(commands).collect()
 }
 
-/// What is read at the cursors, or else the range and what it holds.
+/// What is read at the cursors, or else the range and what it holds. Gives the rows it took.
 fn words_above(
     state: &State,
     chart: &Chart,
@@ -187,16 +191,15 @@ fn words_above(
     theme: Theme,
     area: Rect,
     buf: &mut Buffer,
-) {
+) -> u16 {
     let unit = words::unit(&series.1);
     let mut x = 1;
     if stacked {
         x += put(buf, area, x, 0, &series.1, theme.bold()) + 2;
     }
     if let Some(at) = chart.cursor {
-        let text = read_out(state, chart, series, at, unit);
-        put(buf, area, x, 0, &text, theme.warn());
-        return;
+        let parts = read_out(state, chart, series, at, unit);
+        return put_parts(&parts, x, theme, area, buf);
     }
     x += put(buf, area, x, 0, &span_text(chart.span), theme.bold()) + 2;
     if chart.frozen {
@@ -208,7 +211,7 @@ fn words_above(
     }
     if !chart.loaded {
         put(buf, area, x, 0, "loading…", theme.dim());
-        return;
+        return 1;
     }
     let latest = state
         .nodes
@@ -226,26 +229,45 @@ fn words_above(
         let text = format!("min {}  max {}", words::value(min), words::value(max));
         put(buf, area, x, 0, &text, theme.dim());
     }
+    1
 }
 
+/// Writes parts of a sentence one after the other, in as many rows as they need; gives the rows.
+fn put_parts(parts: &[String], begin: u16, theme: Theme, area: Rect, buf: &mut Buffer) -> u16 {
+    let (mut x, mut y) = (begin, 0);
+    for part in parts {
+        let width = u16::try_from(part.width()).unwrap_or(u16::MAX);
+        if x > begin && x.saturating_add(width) > area.width && y < WORDS_ROWS_MAX - 1 {
+            (x, y) = (begin, y + 1);
+        }
+        x += put(buf, area, x, y, part, theme.warn()) + 2;
+    }
+    y + 1
+}
+
+/// When, the value there, what the bucket holds, and the way to the second cursor.
 fn read_out(
     state: &State,
     chart: &Chart,
     series: &Series,
     at: chrono::DateTime<Utc>,
     unit: &str,
-) -> String {
+) -> Vec<String> {
     let Some(point) = chart.reading(series, at, state.now) else {
         let gaps = state.gaps(series);
         let gap = gaps.iter().find(|gap| gap.from <= at && at <= gap.to);
         let cause = gap.map_or("no value", |gap| gap.cause);
-        return format!("{}: {cause}", words::exact(at));
+        return vec![format!("{}: {cause}", words::exact(at))];
     };
     let value = words::value;
-    let mut text = format!("{}: {}{unit}", words::exact(point.at), value(point.mean));
+    let mut parts = vec![format!(
+        "{}: {}{unit}",
+        words::exact(point.at),
+        value(point.mean)
+    )];
     if point.n > 1 {
         let (min, mean, max) = (value(point.min), value(point.mean), value(point.max));
-        text = format!("{text}  min {min} mean {mean} max {max} of {}", point.n);
+        parts.push(format!("min {min} mean {mean} max {max} of {}", point.n));
     }
     if let Some(other) = chart
         .mark
@@ -254,12 +276,13 @@ fn read_out(
         let (delta, span) = (point.mean - other.mean, point.at - other.at);
         #[expect(clippy::cast_precision_loss, reason = "a span of milliseconds")]
         let hours = span.num_milliseconds() as f64 / 3_600_000.0;
-        text = format!("{text}  Δ {}{unit} in {}", value(delta), signed(span));
+        let mut text = format!("Δ {}{unit} in {}", value(delta), signed(span));
         if hours != 0.0 {
             text = format!("{text}, {}{unit}/h", value(delta / hours));
         }
+        parts.push(text);
     }
-    text
+    parts
 }
 
 fn signed(span: TimeDelta) -> String {

@@ -2,14 +2,45 @@
 
 use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::command::{Command, CommandState, Origin};
+use signalbox_protocol::api::{
+    command::{Command, CommandState, Origin},
+    node::ActuatorState,
+};
 
-use super::{Hits, cell, list, overview::actuator_text, put, tabs};
+use super::{
+    Hits, cell,
+    columns::{Column, table},
+    overview::actuator_text,
+    put, tabs,
+};
 use crate::{
     state::{ActuatorRow, CommandsPage, State},
     theme::Theme,
     words,
 };
+
+const ACTUATORS: [Column; 4] = [
+    Column::new("NODE", (10, 24), 0),
+    Column::new("ACTUATOR", (14, 28), 0),
+    Column::new("WANTED", (6, 7), 1),
+    Column::new("LAST COMMAND", (20, 200), 2),
+];
+
+const SCHEDULES: [Column; 5] = [
+    Column::new("NEXT", (11, 13), 0),
+    Column::new("IN", (4, 6), 2),
+    Column::new("TARGET", (14, 30), 0),
+    Column::new("DOES", (6, 14), 1),
+    Column::new("WHEN", (14, 200), 3),
+];
+
+const HISTORY: [Column; 5] = [
+    Column::new("TIME", (8, 12), 2),
+    Column::new("TARGET", (12, 30), 0),
+    Column::new("DOES", (6, 12), 1),
+    Column::new("RESULT", (9, 10), 0),
+    Column::new("WHO AND WHY", (14, 200), 3),
+];
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let at = CommandsPage::ALL
@@ -39,36 +70,34 @@ fn actuators(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
             theme.dim(),
         );
     }
-    let head = " NODE              ACTUATOR                    WANTED  LAST COMMAND";
-    list(
-        head,
+    table(
+        &ACTUATORS,
         &rows,
         state.row(),
         theme,
         (area, buf, hits),
-        |row, at, buf| {
+        |row, [node_at, actuator_at, wanted_at, last_at], at, buf| {
             let ActuatorRow {
                 node,
                 name,
                 actuator,
             } = row;
-            cell(buf, at, (1, 17), 0, &node.name, theme.bold());
+            cell(buf, at, *node_at, 0, &node.name, theme.bold());
             let (text, style) = actuator_text(state, name, actuator, theme);
-            cell(buf, at, (19, 27), 0, &text, style);
+            cell(buf, at, *actuator_at, 0, &text, style);
             // What was ordered and what is reported can differ for as long as nobody confirms.
             let (wanted, style) = match actuator.desired {
                 None => ("-", theme.dim()),
-                desired if desired == actuator.reported => ("so", theme.dim()),
-                Some(signalbox_protocol::api::node::ActuatorState::On) => ("ON", theme.warn()),
-                Some(signalbox_protocol::api::node::ActuatorState::Off) => ("off", theme.warn()),
+                desired if desired == actuator.reported => ("same", theme.dim()),
+                Some(ActuatorState::On) => ("ON", theme.warn()),
+                Some(ActuatorState::Off) => ("off", theme.warn()),
             };
-            cell(buf, at, (47, 7), 0, wanted, style);
+            cell(buf, at, *wanted_at, 0, wanted, style);
             let last = state
                 .commands_of(&node.name)
                 .find(|command| command.actuator == *name);
             if let Some(command) = last {
-                let width = at.width.saturating_sub(56);
-                cell(buf, at, (55, width), 0, &told(state, command), theme.dim());
+                cell(buf, at, *last_at, 0, &told(state, command), theme.dim());
             }
         },
     );
@@ -102,41 +131,29 @@ fn schedules(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
         let text = "no schedules: `signalbox send NODE ACTUATOR on --cron …` makes one";
         put(buf, area, 1, 2, text, theme.dim());
     }
-    let head = " NEXT          IN     TARGET                     DOES          WHEN";
-    list(
-        head,
+    table(
+        &SCHEDULES,
         &rows,
         state.row(),
         theme,
         (area, buf, hits),
-        |row, at, buf| {
+        |row, [next_at, rest_at, target_at, does_at, when_at], at, buf| {
             let (next, rest) = row.next_at.map_or_else(
                 || ("never".to_owned(), String::new()),
                 |at| (words::clock(at, state.now), words::short(at - state.now)),
             );
-            cell(buf, at, (1, 13), 0, &next, theme.bold());
-            cell(buf, at, (15, 6), 0, &rest, theme.dim());
+            cell(buf, at, *next_at, 0, &next, theme.bold());
+            cell(buf, at, *rest_at, 0, &rest, theme.dim());
             let target = format!("{}/{}", row.node, row.actuator);
-            cell(buf, at, (22, 26), 0, &target, Style::new());
+            cell(buf, at, *target_at, 0, &target, Style::new());
             let timed = row.duration_s.map_or_else(String::new, |s| {
                 format!(" for {}", words::short(TimeDelta::seconds(i64::from(s))))
             });
             let does = format!("{}{timed}", words::verb(row.action));
-            cell(buf, at, (49, 13), 0, &does, Style::new());
-            let when = format!(
-                "{} ({}) by {}",
-                row.cron,
-                row.tz,
-                words::safe(&row.created_by)
-            );
-            cell(
-                buf,
-                at,
-                (63, at.width.saturating_sub(64)),
-                0,
-                &when,
-                theme.dim(),
-            );
+            cell(buf, at, *does_at, 0, &does, Style::new());
+            let by = words::safe(&row.created_by);
+            let when = format!("{} ({}) by {by}", row.cron, row.tz);
+            cell(buf, at, *when_at, 0, &when, theme.dim());
         },
     );
 }
@@ -146,42 +163,34 @@ fn history(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
     if rows.is_empty() {
         put(buf, area, 1, 2, "nothing was ordered yet", theme.dim());
     }
-    let head = " TIME         TARGET                    DOES         RESULT     WHO AND WHY";
-    list(
-        head,
+    table(
+        &HISTORY,
         &rows,
         state.row(),
         theme,
         (area, buf, hits),
-        |row, at, buf| {
+        |row, [time_at, target_at, does_at, result_at, who_at], at, buf| {
             let time = words::clock(row.requested_at, state.now);
-            cell(buf, at, (1, 12), 0, &time, theme.dim());
+            cell(buf, at, *time_at, 0, &time, theme.dim());
             let target = format!("{}/{}", row.node, row.actuator);
-            cell(buf, at, (14, 25), 0, &target, theme.bold());
+            cell(buf, at, *target_at, 0, &target, theme.bold());
             let timed = row.for_ms.map_or_else(String::new, |ms| {
                 let span = TimeDelta::milliseconds(i64::from(ms));
                 format!(" for {}", words::short(span))
             });
             let does = format!("{}{timed}", words::verb(row.action));
-            cell(buf, at, (40, 12), 0, &does, Style::new());
+            cell(buf, at, *does_at, 0, &does, Style::new());
             let style = match row.state {
                 CommandState::Confirmed => theme.good(),
                 state if state.is_final() => theme.bad(),
                 _ => theme.warn(),
             };
-            cell(buf, at, (53, 10), 0, words::state(row.state), style);
+            cell(buf, at, *result_at, 0, words::state(row.state), style);
             let why = match &row.outcome {
                 Some(outcome) => format!("{}: {}", who(row), words::safe(outcome)),
                 None => who(row),
             };
-            cell(
-                buf,
-                at,
-                (64, at.width.saturating_sub(65)),
-                0,
-                &why,
-                theme.dim(),
-            );
+            cell(buf, at, *who_at, 0, &why, theme.dim());
         },
     );
 }

@@ -1,8 +1,15 @@
 //! Windows that ask for something: a rule, a text, a yes; and one to read.
 
 use chrono::TimeDelta;
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::Line,
+    widgets::{Paragraph, Widget as _, Wrap},
+};
 use signalbox_protocol::api::rule::{DryRunReply, Firing};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{cell, input, put, row, window};
 use crate::{
@@ -14,6 +21,10 @@ use crate::{
 
 /// Rows below the fields that a dry run takes.
 const DRY_RUN_ROWS: u16 = 12;
+/// A window with fewer columns has shorter hints.
+const NARROW_COLUMNS: u16 = 55;
+/// Of a window with something to read.
+const TEXT_COLUMNS: u16 = 90;
 
 pub(super) fn draw_rule(
     state: &State,
@@ -53,7 +64,11 @@ pub(super) fn draw_rule(
         None if form.waiting => cell(buf, inside, line, last, "…", theme.dim()),
         None => {}
     }
-    let keys = "Ctrl-S save   Ctrl-R dry run   Tab next   Esc leave";
+    let keys = if inside.width < NARROW_COLUMNS {
+        "Ctrl-S save  Ctrl-R dry run  Esc"
+    } else {
+        "Ctrl-S save   Ctrl-R dry run   Tab next   Esc leave"
+    };
     cell(buf, inside, line, last + 1, keys, theme.dim());
 }
 
@@ -182,17 +197,38 @@ fn dry_run_chart(
 }
 
 pub(super) fn draw_confirm(question: &str, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let inside = window("Sure?", (66, 5), theme, area, buf);
-    let width = inside.width - 2;
-    cell(
-        buf,
-        inside,
-        (1, width),
-        0,
-        &words::safe(question),
-        Style::new(),
-    );
-    put(buf, inside, 1, 2, "y yes   n no", theme.bold());
+    let question = words::safe(question);
+    let width = area.width.min(66).saturating_sub(4).max(1);
+    let rows = wrapped_rows(&question, width);
+    let inside = window("Sure?", (66, rows + 4), theme, area, buf);
+    wrapped(vec![question], 0, inside, buf);
+    let last = inside.height.saturating_sub(1);
+    put(buf, inside, 1, last, "y yes   n no", theme.bold());
+}
+
+/// Rows that a text takes at most when it is broken between words.
+fn wrapped_rows(text: &str, width: u16) -> u16 {
+    // A row may end a word earlier than it could.
+    let room = usize::from(width.saturating_sub(width / 5).max(1));
+    let rows = if text.width() <= usize::from(width) {
+        1
+    } else {
+        text.width().div_ceil(room)
+    };
+    u16::try_from(rows).unwrap_or(u16::MAX)
+}
+
+/// Draws lines, broken between words, above the last row.
+fn wrapped(lines: Vec<String>, top: usize, inside: Rect, buf: &mut Buffer) {
+    let place = Rect {
+        x: inside.x + 1,
+        width: inside.width.saturating_sub(2),
+        height: inside.height.saturating_sub(1),
+        ..inside
+    };
+    let lines: Vec<Line<'_>> = lines.into_iter().skip(top).map(Line::from).collect();
+    let text = Paragraph::new(lines).wrap(Wrap { trim: false });
+    text.render(place, buf);
 }
 
 pub(super) fn draw_prompt(prompt: &Prompt, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -219,14 +255,16 @@ pub(super) fn draw_text(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let lines: Vec<String> = lines.iter().map(|line| words::safe(line)).collect();
+    let width = area.width.min(TEXT_COLUMNS).saturating_sub(4).max(1);
+    let rows: u16 = lines
+        .iter()
+        .map(|line| wrapped_rows(line, width))
+        .fold(0, u16::saturating_add);
     let height = rows.saturating_add(4).min(area.height);
-    let inside = window(&words::safe(title), (90, height), theme, area, buf);
-    let shown = lines.iter().skip(top);
-    for (y, line) in (0..inside.height.saturating_sub(1)).zip(shown) {
-        let width = inside.width.saturating_sub(2);
-        cell(buf, inside, (1, width), y, &words::safe(line), Style::new());
-    }
+    let title = words::safe(title);
+    let inside = window(&title, (TEXT_COLUMNS, height), theme, area, buf);
+    wrapped(lines, top, inside, buf);
     let last = inside.height.saturating_sub(1);
     put(buf, inside, 1, last, "↑ ↓ move   Esc leave", theme.dim());
 }

@@ -13,36 +13,46 @@ use crate::{
     words,
 };
 
+/// Below this the keys stand closer.
+const NARROW_COLUMNS: u16 = 60;
+
 /// Says what the person must know before believing the screen; whether there is something.
 pub(super) fn banner(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> bool {
-    let Some(text) = banner_text(state) else {
+    let Some((text, rest)) = banner_text(state) else {
         return false;
     };
     let style = theme.bad().patch(theme.selected());
     buf.set_style(area, style);
-    put(buf, area, 0, 0, &text, style);
+    let whole = format!(" {text} — {rest}");
+    let shown = if whole.width() <= usize::from(area.width) {
+        whole
+    } else {
+        format!(" {text}")
+    };
+    cell(buf, area, (0, area.width), 0, &shown, style);
     true
 }
 
-fn banner_text(state: &State) -> Option<String> {
+/// What is wrong, and what that means for the screen.
+fn banner_text(state: &State) -> Option<(String, &'static str)> {
     if let Link::Lost(since, why) = &state.link {
-        return Some(format!(
-            " NO CONNECTION for {}: {} — the screen shows what was last known",
-            words::short(state.now - *since),
-            words::safe(why)
+        let ago = words::short(state.now - *since);
+        return Some((
+            format!("NO CONNECTION for {ago}: {}", words::safe(why)),
+            "the screen shows what was last known",
         ));
     }
     let (since, health) = state.degraded.as_ref()?;
     let ago = words::short(state.now - *since);
     Some(if health.store == "ok" {
-        format!(
-            " NO BROKER for {ago}: {} — nothing comes in, commands wait",
-            words::safe(&health.broker)
+        (
+            format!("NO BROKER for {ago}: {}", words::safe(&health.broker)),
+            "nothing comes in, commands wait",
         )
     } else {
-        format!(
-            " STORE AWAY for {ago}: {} — nothing is taken in or changed; nodes keep their readings",
-            words::safe(&health.store)
+        (
+            format!("STORE AWAY for {ago}: {}", words::safe(&health.store)),
+            "nothing is taken in or changed; nodes keep their readings",
         )
     })
 }
@@ -54,7 +64,7 @@ fn tabs(state: &State, firing: usize) -> [(Place, Cmd, String); 7] {
         tab(
             Place::Overview,
             Cmd::GoOverview,
-            &format!("Nodes {}", state.nodes.len()),
+            &format!("Nodes {}", fleet(state)),
         ),
         tab(
             Place::Rules,
@@ -73,8 +83,24 @@ fn tabs(state: &State, firing: usize) -> [(Place, Cmd, String); 7] {
     ]
 }
 
+/// How many nodes there are, and how many of them are not away when some are.
+fn fleet(state: &State) -> String {
+    let all = state.nodes.len();
+    match state.away() {
+        0 => all.to_string(),
+        away => format!("{}/{all}", all - away),
+    }
+}
+
 /// Tabs with their keys; those that do not fit show only the key, the last ones first.
-pub(super) fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
+/// Gives whether there was room for who and where.
+pub(super) fn title(
+    state: &State,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+    hits: &mut Hits,
+) -> bool {
     let firing = state
         .incidents
         .iter()
@@ -126,11 +152,11 @@ pub(super) fn title(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, h
         hits.add(at, Target::Tab(*place));
         x += columns;
     }
-    who(state, theme, x, area, buf);
+    who(state, theme, x, area, buf)
 }
 
 /// Who and where, as much as there is room for; who is logged in matters most.
-fn who(state: &State, theme: Theme, x: u16, area: Rect, buf: &mut Buffer) {
+fn who(state: &State, theme: Theme, x: u16, area: Rect, buf: &mut Buffer) -> bool {
     let who = state.me.as_ref().map_or_else(String::new, |me| {
         format!("{} ({}) ", me.username, me.role.as_str())
     });
@@ -155,16 +181,27 @@ fn who(state: &State, theme: Theme, x: u16, area: Rect, buf: &mut Buffer) {
     .into_iter()
     .map(|text| (u16::try_from(text.width()).unwrap_or(u16::MAX), text))
     .find(|(width, _)| x.saturating_add(*width) < area.width);
-    if let Some((width, text)) = right {
-        put(buf, area, area.width - width, 0, &text, theme.dim());
-    }
+    let Some((width, text)) = right else {
+        return false;
+    };
+    put(buf, area, area.width - width, 0, &text, theme.dim());
+    true
 }
 
-/// What is typed as a filter, or was told last.
-pub(super) fn notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+/// What is typed as a filter, or was told last; at its right who and where, if the title has not
+/// told it.
+pub(super) fn notice(state: &State, told: bool, theme: Theme, area: Rect, buf: &mut Buffer) {
     if matches!(state.modal, Some(Modal::Line(_))) {
         return;
     }
+    let x = left_notice(state, theme, area, buf);
+    if !told {
+        who(state, theme, x, area, buf);
+    }
+}
+
+/// Gives the columns that it took.
+fn left_notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let mut x = 0;
     if state.filtering || (state.has_list() && !state.filter.value().is_empty()) {
         let mark = if state.filtering {
@@ -182,29 +219,47 @@ pub(super) fn notice(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) 
             theme.good()
         };
         let mark = if notice.bad { "! " } else { "· " };
-        let width = area.width.saturating_sub(x);
         let text = format!("{mark}{}", notice.text);
+        let width = area.width.saturating_sub(x);
         cell(buf, area, (x, width), 0, &text, style);
-        return;
+        return x.saturating_add(u16::try_from(text.width()).unwrap_or(u16::MAX));
     }
-    if x > 0 {
-        return;
-    }
-    if state.missed > 0 {
+    if x == 0 && state.missed > 0 {
         let text = format!(
             "{} events were left out because this line is slow",
             state.missed
         );
-        put(buf, area, 0, 0, &text, theme.warn());
+        x = put(buf, area, 0, 0, &text, theme.warn());
+    }
+    x
+}
+
+/// What a key does, in a word or two, where the whole text would take the room of other keys.
+const fn short(binding: &Binding) -> &'static str {
+    match binding.cmd {
+        Cmd::Sort => "sort",
+        Cmd::OpenChart => "chart",
+        Cmd::CursorLeft => "read",
+        Cmd::Peak => "peak",
+        Cmd::Mark => "2nd cursor",
+        Cmd::Range => "range",
+        Cmd::Details => "details",
+        Cmd::OnlyBad => "refused",
+        Cmd::Acknowledge => "ack",
+        Cmd::Layout => "view",
+        _ => binding.text,
     }
 }
 
 /// Keys of this place, as many as fit, never half of one; help and quit always at the right.
 pub(super) fn footer(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let always = |binding: &Binding| matches!(binding.cmd, Cmd::Help | Cmd::Quit);
+    let space = if area.width < NARROW_COLUMNS { 1 } else { 2 };
     let columns = |binding: &Binding| {
-        let text = format!("{} {}  ", binding.shown(), binding.text);
-        u16::try_from(text.width()).unwrap_or(u16::MAX)
+        let text = binding.shown().width() + 1 + short(binding).width();
+        u16::try_from(text)
+            .unwrap_or(u16::MAX)
+            .saturating_add(space)
     };
     let shown: Vec<&Binding> = state
         .settings
@@ -214,7 +269,7 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, 
         .collect();
     let mut write = |binding: &Binding, x: u16| {
         let key = put(buf, area, x, 0, &binding.shown(), theme.bold());
-        put(buf, area, x + key + 1, 0, binding.text, theme.dim());
+        put(buf, area, x + key + 1, 0, short(binding), theme.dim());
         let at = Rect {
             x: area.x + x,
             width: columns(binding).saturating_sub(1),
@@ -228,12 +283,12 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, 
         write(binding, end);
     }
     let mut x = 0;
+    // One that does not fit leaves its room to a shorter one behind it.
     for binding in shown.iter().filter(|binding| !always(binding)) {
         let width = columns(binding);
-        if x + width > end {
-            break;
+        if x + width <= end {
+            write(binding, x);
+            x += width;
         }
-        write(binding, x);
-        x += width;
     }
 }

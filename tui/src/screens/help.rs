@@ -10,7 +10,21 @@ use crate::{
     theme::Theme,
 };
 
-pub(super) fn draw(state: &State, filter: &Input, theme: Theme, area: Rect, buf: &mut Buffer) {
+/// Columns of a key with its text.
+const ENTRY_COLUMNS: u16 = 54;
+/// Columns of the keys alone.
+const KEYS_COLUMNS: u16 = 15;
+/// Entries beside each other.
+const ACROSS_MAX: u16 = 3;
+
+pub(super) fn draw(
+    state: &State,
+    filter: &Input,
+    top: usize,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let wanted = filter.value().to_lowercase();
     let bindings: Vec<&Binding> = state
         .settings
@@ -23,18 +37,30 @@ pub(super) fn draw(state: &State, filter: &Input, theme: Theme, area: Rect, buf:
         })
         .collect();
     let title = format!("Keys: {}", state.place.word());
-    let inside = window(&title, (58, area.height.min(50)), theme, area, buf);
+    let across = (area.width / (ENTRY_COLUMNS + 2)).clamp(1, ACROSS_MAX);
+    let all = u16::try_from(bindings.len()).unwrap_or(u16::MAX);
+    // Border, filter, and the line below.
+    let height = all.div_ceil(across).saturating_add(6).min(area.height);
+    let width = ENTRY_COLUMNS * across + 4;
+    let inside = window(&title, (width, height), theme, area, buf);
     field("filter:", filter, theme, inside, buf);
-    let rows = inside.height.saturating_sub(3);
-    for (y, binding) in (2..inside.height.saturating_sub(1)).zip(&bindings) {
+    let rows = usize::from(inside.height.saturating_sub(3));
+    let room = rows * usize::from(across);
+    let top = top.min(bindings.len().saturating_sub(room));
+    let wide = inside.width / across;
+    for (at, binding) in bindings.iter().skip(top).take(room).enumerate() {
+        let column = u16::try_from(at / rows.max(1)).unwrap_or(0);
+        let y = u16::try_from(at % rows.max(1)).unwrap_or(0) + 2;
+        let x = column * wide;
         let keys: Vec<String> = binding.chords.iter().map(ToString::to_string).collect();
-        cell(buf, inside, (1, 15), y, &keys.join(" "), theme.bold());
-        let width = inside.width.saturating_sub(18);
-        cell(buf, inside, (17, width), y, binding.text, Style::new());
+        let keys = keys.join(" ");
+        cell(buf, inside, (x + 1, KEYS_COLUMNS), y, &keys, theme.bold());
+        let text = (x + KEYS_COLUMNS + 2, wide.saturating_sub(KEYS_COLUMNS + 3));
+        cell(buf, inside, text, y, binding.text, Style::new());
     }
-    let hidden = bindings.len().saturating_sub(usize::from(rows));
+    let hidden = bindings.len().saturating_sub(room);
     let text = if hidden > 0 {
-        format!("{hidden} more: type to find them   Esc leaves")
+        format!("{hidden} more ↓   type to find   Esc leaves")
     } else {
         "type to find   Esc leaves".to_owned()
     };

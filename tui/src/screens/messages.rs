@@ -3,8 +3,20 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::message::Outcome;
 
-use super::{Hits, cell, list, put};
+use super::{
+    Hits, cell, cell_end,
+    columns::{Column, table},
+    put,
+};
 use crate::{state::State, theme::Theme, words};
+
+const COLUMNS: [Column; 5] = [
+    Column::new("TIME", (8, 12), 1),
+    Column::new("TOPIC", (16, 40), 0),
+    Column::new("RESULT", (9, 9), 0),
+    Column::new("BYTES", (5, 6), 4),
+    Column::new("CONTENT", (12, 200), 3),
+];
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let messages = state.shown_messages();
@@ -27,46 +39,32 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         };
         put(buf, area, 1, 2, text, theme.dim());
     }
-    let head = " TIME         TOPIC                           RESULT     BYTES  CONTENT";
-    let rest = area.width.saturating_sub(65);
-    list(
-        head,
+    table(
+        &COLUMNS,
         &messages,
         state.row(),
         theme,
         (area, buf, hits),
-        |message, at, buf| {
+        |message, [time, topic, result, bytes, content], at, buf| {
             let (mark, style) = match message.outcome {
                 Outcome::Stored => ("stored", theme.good()),
                 Outcome::Duplicate => ("duplicate", theme.dim()),
                 Outcome::Bad => ("BAD", theme.bad()),
                 Outcome::Denied => ("DENIED", theme.bad()),
             };
-            let time = words::clock(message.received_at, state.now);
-            cell(buf, at, (1, 12), 0, &time, theme.dim());
-            cell(
-                buf,
-                at,
-                (14, 31),
-                0,
-                &words::safe(&message.topic),
-                Style::new(),
-            );
-            cell(buf, at, (46, 10), 0, mark, style);
-            cell(
-                buf,
-                at,
-                (57, 6),
-                0,
-                &message.payload_bytes.to_string(),
-                theme.dim(),
-            );
-            let content = match &message.reason {
+            let received = words::clock(message.received_at, state.now);
+            cell(buf, at, *time, 0, &received, theme.dim());
+            let name = words::safe(&message.topic);
+            cell_end(buf, at, *topic, 0, &name, Style::new());
+            cell(buf, at, *result, 0, mark, style);
+            let size = message.payload_bytes.to_string();
+            cell(buf, at, *bytes, 0, &size, theme.dim());
+            let text = match &message.reason {
                 Some(reason) => format!("{}: {}", words::safe(reason), words::safe(&message.head)),
                 None if state.raw => words::safe(&message.head),
                 None => words::gist(message),
             };
-            cell(buf, at, (64, rest), 0, &content, Style::new());
+            cell(buf, at, *content, 0, &text, Style::new());
         },
     );
 }

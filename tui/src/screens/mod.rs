@@ -5,6 +5,7 @@ mod admin;
 mod ascii;
 mod cards;
 mod chart;
+mod columns;
 mod commands;
 mod form;
 mod frame;
@@ -46,7 +47,7 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) -> Hits {
         put(buf, area, 0, 0, "too small", theme.bold());
         return hits;
     }
-    frame::title(state, theme, row(area, 0), buf, &mut hits);
+    let told = frame::title(state, theme, row(area, 0), buf, &mut hits);
     let top = 1 + u16::from(frame::banner(state, theme, row(area, 1), buf));
     let body = Rect {
         y: area.y + top,
@@ -70,7 +71,7 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) -> Hits {
         Place::Admin => admin::draw(state, theme, body, buf, &mut hits),
         Place::Log => log::draw(state, theme, body, buf, &mut hits),
     }
-    frame::notice(state, theme, row(area, area.height - 2), buf);
+    frame::notice(state, told, theme, row(area, area.height - 2), buf);
     frame::footer(state, theme, row(area, area.height - 1), buf, &mut hits);
     modal(state, theme, area, buf);
     if state.settings.marks == Marks::Ascii {
@@ -82,7 +83,7 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) -> Hits {
 fn modal(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
     match &state.modal {
         None => {}
-        Some(Modal::Help { filter }) => help::draw(state, filter, theme, area, buf),
+        Some(Modal::Help { filter, top }) => help::draw(state, filter, *top, theme, area, buf),
         Some(Modal::Palette(palette)) => help::draw_palette(state, palette, theme, area, buf),
         Some(Modal::Line(line)) => line::draw(line, theme, area, buf),
         Some(Modal::Login { .. }) => login::draw(state, theme, area, buf),
@@ -129,6 +130,32 @@ fn cell(buf: &mut Buffer, area: Rect, (x, width): (u16, u16), y: u16, text: &str
     }
 }
 
+/// As [`cell`], cut at the left: of a topic the end says more.
+fn cell_end(
+    buf: &mut Buffer,
+    area: Rect,
+    (x, width): (u16, u16),
+    y: u16,
+    text: &str,
+    style: Style,
+) {
+    let room = usize::from(width.min(area.width.saturating_sub(x)));
+    if text.width() <= room || room == 0 {
+        return cell(buf, area, (x, width), y, text, style);
+    }
+    let mut kept: Vec<char> = Vec::new();
+    let mut taken = 1;
+    for c in text.chars().rev() {
+        taken += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if taken > room {
+            break;
+        }
+        kept.push(c);
+    }
+    let end: String = std::iter::once('…').chain(kept.into_iter().rev()).collect();
+    put(buf, area, x, y, &end, style);
+}
+
 /// The names of a screen's parts, with the present one marked; gives the area below.
 fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let mut x = 1;
@@ -152,7 +179,12 @@ fn without_mail(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> Re
     if state.mail_configured || area.height < ROWS_MIN {
         return area;
     }
-    let text = "no mail server is configured: alerts show in the terminal only";
+    let whole = "no mail server is configured: alerts show in the terminal only";
+    let text = if whole.width() < usize::from(area.width) {
+        whole
+    } else {
+        "no mail server: alerts show only here"
+    };
     put(buf, area, 1, area.height - 1, text, theme.dim());
     Rect {
         height: area.height - 1,

@@ -1,34 +1,40 @@
-//! One node: what is known of it, charts of its metrics, its actuators, its latest commands.
+//! One node: what is known of it, charts of its metrics, its actuators, its latest commands and
+//! messages.
 
 use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::node::{ActuatorState, Node};
+use signalbox_protocol::api::{
+    command::{Command, CommandState},
+    message::Message,
+    node::{ActuatorState, Node},
+};
 
 use super::{
-    Hits, chart,
+    Hits, cell, chart,
     overview::{actuator_text, presence, value},
     put, row,
 };
 use crate::{state::State, theme::Theme, words};
 
-/// Commands that are listed.
-const COMMANDS_SHOWN: u16 = 4;
+/// Rows of commands and messages.
+const RECENT_SHOWN: usize = 4;
+/// From here on messages stand beside commands.
+const BESIDE_COLUMNS: u16 = 100;
+/// A counter of starts stays below this.
+const STARTS_MAX: u32 = 1_000_000;
 
 /// Rows of a chart among others.
 const STACKED_ROWS_MIN: u16 = 5;
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
-    let (Some(node), Some(shown)) = (state.selected_node(), state.chart.as_ref()) else {
+    let Some(node) = state.selected_node().filter(|_| state.chart.is_some()) else {
         put(buf, area, 1, 1, "this node is gone", theme.dim());
         return;
     };
     facts(state, node, theme, row(area, 0), buf);
     actuators(state, node, theme, row(area, 1), buf);
-    let listed = match area.height {
-        0..=9 => 0,
-        10..=16 => 1,
-        _ => COMMANDS_SHOWN,
-    };
+    let recent = Recent::of(state, node, area);
+    let listed = recent.rows();
     metrics(state, node, theme, row(area, 2), buf);
     let charts = Rect {
         y: area.y + 3,
@@ -38,7 +44,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let names = state.metrics();
     let many = u16::try_from(names.len()).unwrap_or(u16::MAX).max(1);
     let each = charts.height / many;
-    if shown.stacked && each >= STACKED_ROWS_MIN {
+    if state.shows_stacked() && each >= STACKED_ROWS_MIN {
         for (at, metric) in (0..).zip(&names) {
             let place = Rect {
                 y: charts.y + at * each,
@@ -53,12 +59,12 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     } else {
         put(buf, charts, 1, 1, "nothing measured yet", theme.dim());
     }
-    let commands = Rect {
+    let place = Rect {
         y: area.y + area.height - listed,
         height: listed,
         ..area
     };
-    history(state, node, theme, commands, buf);
+    recent.draw(state, theme, place, buf);
 }
 
 fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -80,6 +86,10 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
         // As of its last status, which may be some minutes old.
         facts.push(format!("up {uptime}+"));
     }
+    // Others tell random bits that differ at each start.
+    if let Some(boot) = node.boot.filter(|boot| *boot < STARTS_MAX) {
+        facts.push(format!("start {boot}"));
+    }
     if let Some(rssi) = node.rssi_dbm {
         facts.push(format!("{rssi} dBm"));
     }
@@ -89,16 +99,14 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
         .filter(|incident| incident.node == node.name && incident.closed_at.is_none())
         .count();
     if firing > 0 {
-        x += put(
-            buf,
-            area,
-            x,
-            0,
-            &format!("{firing} open incident(s)"),
-            theme.bad(),
-        ) + 2;
+        let text = match firing {
+            1 => "INCIDENT".to_owned(),
+            n => format!("{n} INCIDENTS"),
+        };
+        x += put(buf, area, x, 0, &text, theme.bad()) + 2;
     }
-    put(buf, area, x, 0, &facts.join(" · "), theme.dim());
+    let rest = area.width.saturating_sub(x);
+    cell(buf, area, (x, rest), 0, &facts.join(" · "), theme.dim());
 }
 
 fn actuators(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -145,27 +153,100 @@ fn metrics(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffe
     }
 }
 
-fn history(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let shown = usize::from(area.height);
-    for (y, command) in (0..).zip(state.commands_of(&node.name).take(shown)) {
-        let action = words::verb(command.action);
-        let timed = command.for_ms.map_or_else(String::new, |ms| {
-            format!(
-                " for {}",
-                words::short(TimeDelta::milliseconds(i64::from(ms)))
-            )
-        });
-        let at = words::clock(command.requested_at, state.now);
-        let text = format!("{at}  {} {action}{timed}: ", command.actuator);
-        let x = put(buf, area, 1, y, &text, theme.dim()) + 1;
-        let style = match command.state {
-            signalbox_protocol::api::command::CommandState::Confirmed => theme.good(),
-            state if state.is_final() => theme.bad(),
-            _ => theme.warn(),
+/// What came and went lately: commands, and messages beside or below them.
+struct Recent<'a> {
+    commands: Vec<&'a Command>,
+    messages: Vec<&'a Message>,
+    beside: bool,
+}
+
+impl<'a> Recent<'a> {
+    fn of(state: &'a State, node: &'a Node, area: Rect) -> Self {
+        let rows = match area.height {
+            0..=9 => 0,
+            10..=16 => 1,
+            _ => RECENT_SHOWN,
         };
-        let x = x + put(buf, area, x, y, words::state(command.state), style) + 1;
-        if let Some(outcome) = &command.outcome {
-            put(buf, area, x, y, &words::safe(outcome), theme.dim());
+        let beside = area.width >= BESIDE_COLUMNS;
+        // Below each other they share the rows.
+        let of_commands = if beside { rows } else { rows.div_ceil(2) };
+        let commands: Vec<&Command> = state.commands_of(&node.name).take(of_commands).collect();
+        let left = if beside { rows } else { rows - commands.len() };
+        let messages = state.messages_of(&node.name).take(left).collect();
+        Self {
+            commands,
+            messages,
+            beside,
         }
     }
+
+    fn rows(&self) -> u16 {
+        let (commands, messages) = (self.commands.len(), self.messages.len());
+        let rows = if self.beside {
+            commands.max(messages)
+        } else {
+            commands + messages
+        };
+        u16::try_from(rows).unwrap_or(u16::MAX)
+    }
+
+    fn draw(&self, state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+        let (left, right) = if self.beside {
+            let width = area.width / 2;
+            let right = Rect {
+                x: area.x + width,
+                width: area.width - width,
+                ..area
+            };
+            (Rect { width, ..area }, right)
+        } else {
+            let taken = u16::try_from(self.commands.len()).unwrap_or(u16::MAX);
+            let below = Rect {
+                y: area.y + taken,
+                height: area.height.saturating_sub(taken),
+                ..area
+            };
+            (area, below)
+        };
+        for (y, command) in (0..).zip(&self.commands) {
+            draw_command(state, command, theme, row(left, y), buf);
+        }
+        for (y, message) in (0..).zip(&self.messages) {
+            draw_message(state, message, theme, row(right, y), buf);
+        }
+    }
+}
+
+fn draw_command(state: &State, command: &Command, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let action = words::verb(command.action);
+    let timed = command.for_ms.map_or_else(String::new, |ms| {
+        let span = TimeDelta::milliseconds(i64::from(ms));
+        format!(" for {}", words::short(span))
+    });
+    let at = words::clock(command.requested_at, state.now);
+    let text = format!("{at}  {} {action}{timed}: ", command.actuator);
+    let x = put(buf, area, 1, 0, &text, theme.dim()) + 1;
+    let style = match command.state {
+        CommandState::Confirmed => theme.good(),
+        state if state.is_final() => theme.bad(),
+        _ => theme.warn(),
+    };
+    let x = x + put(buf, area, x, 0, words::state(command.state), style) + 1;
+    if let Some(outcome) = &command.outcome {
+        let rest = area.width.saturating_sub(x);
+        cell(buf, area, (x, rest), 0, &words::safe(outcome), theme.dim());
+    }
+}
+
+fn draw_message(state: &State, message: &Message, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let at = words::clock(message.received_at, state.now);
+    let name = message.topic.rsplit('/').next().unwrap_or_default();
+    let text = format!("{at}  {}: ", words::safe(name));
+    let x = put(buf, area, 1, 0, &text, theme.dim()) + 1;
+    let (text, style) = match &message.reason {
+        Some(reason) => (format!("refused, {}", words::safe(reason)), theme.bad()),
+        None => (words::gist(message), theme.dim()),
+    };
+    let rest = area.width.saturating_sub(x);
+    cell(buf, area, (x, rest), 0, &text, style);
 }

@@ -128,12 +128,19 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
 }
 
 pub(super) fn empty(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let text = match state.link {
-        Link::Connecting => "",
-        _ if !state.nodes.is_empty() => "no node fits the filter",
-        _ => "no nodes yet: `signalbox node add NAME` makes a login for one",
+    let lines = match state.link {
+        Link::Connecting => vec![format!("connecting to {}…", state.endpoint)],
+        _ if !state.nodes.is_empty() => vec!["no node fits the filter".to_owned()],
+        _ => vec![
+            "no nodes yet".to_owned(),
+            "6, v and n make a login for one,".to_owned(),
+            "so does `signalbox node add NAME`".to_owned(),
+        ],
     };
-    put(buf, area, 1, 2, text, theme.dim());
+    for (y, line) in (2..).zip(&lines) {
+        let width = area.width.saturating_sub(1);
+        cell(buf, area, (1, width), y, line, theme.dim());
+    }
 }
 
 fn height(node: &Node) -> u16 {

@@ -3,8 +3,19 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::incident::IncidentState;
 
-use super::{Hits, cell, list, put, without_mail};
+use super::{
+    Hits, cell,
+    columns::{Column, table},
+    put, without_mail,
+};
 use crate::{state::State, theme::Theme, words};
+
+const COLUMNS: [Column; 4] = [
+    Column::new("", (4, 4), 0),
+    Column::new("NAME", (14, 40), 1),
+    Column::new("WHEN", (18, 50), 0),
+    Column::new("DOES", (14, 200), 2),
+];
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let area = without_mail(state, theme, area, buf);
@@ -12,15 +23,13 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     if rules.is_empty() {
         put(buf, area, 1, 2, "no rules: `n` makes one", theme.dim());
     }
-    let wide = area.width >= 100;
-    let head = "     NAME                         WHEN                              DOES";
-    list(
-        head,
+    table(
+        &COLUMNS,
         &rules,
         state.row(),
         theme,
         (area, buf, hits),
-        |rule, at, buf| {
+        |rule, [state_at, name, when, what], at, buf| {
             let spec = &rule.spec;
             let firing = state.incidents.iter().any(|incident| {
                 incident.rule == rule.id
@@ -34,8 +43,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
                 (true, true) => ("FIRE", theme.bad()),
                 (true, false) => ("on", theme.good()),
             };
-            cell(buf, at, (0, 4), 0, mark, style);
-            cell(buf, at, (5, 28), 0, &words::safe(&spec.name), Style::new());
+            cell(buf, at, *state_at, 0, mark, style);
+            cell(buf, at, *name, 0, &words::safe(&spec.name), Style::new());
             let node = spec.node.as_deref().unwrap_or("every node");
             let hold = if spec.hold_s > 0 {
                 let span = chrono::TimeDelta::seconds(i64::from(spec.hold_s));
@@ -49,7 +58,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
                 spec.op.sign(),
                 spec.value
             );
-            cell(buf, at, (34, 33), 0, &condition, Style::new());
+            cell(buf, at, *when, 0, &condition, Style::new());
             let mut does: Vec<String> = spec.command.iter().map(words::order_text).collect();
             does.extend(
                 spec.clear_command
@@ -57,8 +66,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
                     .map(|c| format!("then {}", words::order_text(c))),
             );
             does.extend(spec.email.iter().map(|to| format!("mail {to}")));
-            let room = if wide { 60 } else { 40 };
-            cell(buf, at, (68, room), 0, &does.join(", "), theme.dim());
+            cell(buf, at, *what, 0, &does.join(", "), theme.dim());
         },
     );
 }

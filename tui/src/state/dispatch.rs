@@ -10,8 +10,10 @@ use crate::{
     words,
 };
 
+/// Rows of the screen for each metric, with which a node's page shows all of them.
+const STACKED_ROWS: usize = 11;
 /// Rows of a page key.
-const PAGE_ROWS: usize = 10;
+pub(super) const PAGE_ROWS: usize = 10;
 
 impl State {
     pub(super) fn command(&mut self, cmd: Cmd) -> Vec<Action> {
@@ -19,7 +21,7 @@ impl State {
             Cmd::Quit => return vec![Action::Quit],
             Cmd::Help => {
                 let filter = Input::default();
-                self.modal = Some(Modal::Help { filter });
+                self.modal = Some(Modal::Help { filter, top: 0 });
             }
             Cmd::Palette => self.modal = Some(Modal::Palette(PaletteState::default())),
             Cmd::Line => self.modal = Some(Modal::Line(LineState::default())),
@@ -166,11 +168,20 @@ impl State {
             Place::Commands => self.commands_page = self.commands_page.next(),
             Place::Admin => self.admin_page = self.admin_page.next(),
             _ => {
+                let stacked = self.shows_stacked();
                 if let Some(chart) = &mut self.chart {
-                    chart.stacked = !chart.stacked;
+                    chart.stacked = Some(!stacked);
                 }
             }
         }
+    }
+
+    /// Whether a node's page shows all its metrics below each other.
+    pub(crate) fn shows_stacked(&self) -> bool {
+        let many = self.metrics().len().max(1);
+        let roomy = usize::from(self.size.1) / many >= STACKED_ROWS;
+        let chosen = self.chart.as_ref().and_then(|chart| chart.stacked);
+        chosen.unwrap_or(many > 1 && roomy)
     }
 
     /// Whether nodes are shown as cards.

@@ -313,6 +313,12 @@ impl State {
         }
     }
 
+    /// Messages of a node, newest first.
+    pub(crate) fn messages_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Message> {
+        let all = self.messages.iter();
+        all.filter(move |message| message.node.as_deref() == Some(node))
+    }
+
     /// Commands of a node, newest first.
     pub(crate) fn commands_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Command> {
         let all = self.commands.iter();

@@ -6,16 +6,19 @@ use tui_input::Input;
 
 use super::{
     LineState, PaletteState, RuleForm, State,
+    dispatch::PAGE_ROWS,
     form::{paste_into, type_into},
     range,
 };
-use crate::{event::Action, words};
+use crate::{event::Action, keymap::Cmd, words};
 
 /// What is in front of the screen.
 #[derive(Debug)]
 pub(crate) enum Modal {
     Help {
         filter: Input,
+        /// Lines that are scrolled away.
+        top: usize,
     },
     Palette(PaletteState),
     Line(LineState),
@@ -96,7 +99,7 @@ impl State {
     /// Pasted text goes into the text field that has the focus, and nowhere else.
     pub(super) fn on_paste(&mut self, text: &str) {
         match &mut self.modal {
-            Some(Modal::Help { filter }) => paste_into(filter, text),
+            Some(Modal::Help { filter, .. }) => paste_into(filter, text),
             Some(Modal::Palette(palette)) => paste_into(&mut palette.typed, text),
             Some(Modal::Line(line)) => paste_into(&mut line.input, text),
             Some(Modal::Login {
@@ -125,14 +128,7 @@ impl State {
             return Vec::new();
         };
         let step = match modal {
-            Modal::Help { filter } => match key.code {
-                KeyCode::Esc | KeyCode::Enter => Step::Close,
-                KeyCode::Char('q' | '?') if filter.value().is_empty() => Step::Close,
-                _ => {
-                    type_into(filter, key);
-                    Step::Stay
-                }
-            },
+            Modal::Help { filter, top } => help_key(filter, top, key),
             Modal::Confirm(action) => match key.code {
                 KeyCode::Char('y' | 'Y') => {
                     let action = (**action).clone();
@@ -264,13 +260,31 @@ fn role_of(word: &str) -> Result<Role, String> {
         .ok_or_else(|| format!("`{word}` is none of viewer, operator, administrator"))
 }
 
+fn help_key(filter: &mut Input, top: &mut usize, key: KeyEvent) -> Step {
+    match key.code {
+        KeyCode::Esc | KeyCode::Enter => return Step::Close,
+        KeyCode::Char('q' | '?') if filter.value().is_empty() => return Step::Close,
+        KeyCode::Down => *top += 1,
+        KeyCode::Up => *top = top.saturating_sub(1),
+        KeyCode::PageDown => *top += PAGE_ROWS,
+        KeyCode::PageUp => *top = top.saturating_sub(PAGE_ROWS),
+        _ => {
+            *top = 0;
+            type_into(filter, key);
+        }
+    }
+    // There are no more rows than keys.
+    *top = (*top).min(Cmd::ALL.len());
+    Step::Stay
+}
+
 fn text_key(lines: usize, top: &mut usize, key: KeyEvent) -> Step {
     let last = lines.saturating_sub(1);
     match key.code {
         KeyCode::Down | KeyCode::Char('j') => *top = (*top + 1).min(last),
         KeyCode::Up | KeyCode::Char('k') => *top = top.saturating_sub(1),
-        KeyCode::PageDown => *top = (*top + 10).min(last),
-        KeyCode::PageUp => *top = top.saturating_sub(10),
+        KeyCode::PageDown => *top = (*top + PAGE_ROWS).min(last),
+        KeyCode::PageUp => *top = top.saturating_sub(PAGE_ROWS),
         KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'i') => return Step::Close,
         _ => {}
     }

@@ -67,6 +67,12 @@ impl<'a> Shown<'a> {
 }
 
 impl State {
+    /// How many nodes are away.
+    pub(crate) fn away(&self) -> usize {
+        let away = |node: &&Node| node.presence == Presence::Offline;
+        self.nodes.values().filter(away).count()
+    }
+
     /// Nodes that the filter lets through, in the chosen order.
     pub(crate) fn shown_nodes(&self) -> Shown<'_> {
         let key = self.shown_key();

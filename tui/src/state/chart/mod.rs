@@ -130,8 +130,8 @@ pub(crate) struct Chart {
     pub(crate) mark: Option<DateTime<Utc>>,
     pub(crate) scale: Scale,
     pub(crate) compare: Compare,
-    /// All metrics of the node below each other.
-    pub(crate) stacked: bool,
+    /// All metrics of the node below each other; `None` goes by the height.
+    pub(crate) stacked: Option<bool>,
     tracks: BTreeMap<Series, Track>,
     before: BTreeMap<Series, Track>,
     /// Live samples since the station was asked last.
@@ -156,7 +156,7 @@ impl Chart {
             mark: None,
             scale: Scale::Auto,
             compare: Compare::No,
-            stacked: false,
+            stacked: None,
             tracks: BTreeMap::new(),
             before: BTreeMap::new(),
             came: BTreeMap::new(),
