@@ -11,6 +11,7 @@ mod many;
 mod outbox;
 mod pipeline;
 mod prune;
+mod rows;
 mod samples;
 mod seal;
 mod source;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use rows::RowReaders;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -56,6 +58,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    rows: RowReaders,
     border: Border,
     catalog: Catalog,
     /// Where sealing goes on; one step at a time.
@@ -155,6 +158,7 @@ pub async fn open(path: &Path) -> Result<SqliteStore> {
             in_transaction: false,
         }),
         readers,
+        rows: RowReaders::new(path),
         border,
         catalog,
         sealing: Mutex::new(Cursor::START),
@@ -174,6 +178,7 @@ impl SqliteStore {
     /// Moves the write-ahead log into the file and closes all connections.
     pub async fn close(self) {
         self.readers.close().await;
+        self.rows.close().await;
         if let Err(error) = self.writer.into_inner().connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly; nothing is lost");
         }

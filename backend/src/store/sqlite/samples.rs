@@ -14,6 +14,7 @@ impl SqliteStore {
     pub(super) fn tables(&self) -> Tables {
         Tables {
             readers: self.readers.clone(),
+            rows: self.rows.clone(),
             border: self.border.clone(),
             catalog: self.catalog.clone(),
         }

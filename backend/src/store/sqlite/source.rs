@@ -5,6 +5,7 @@ use std::ops::Range;
 use futures_util::TryStreamExt as _;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
+use super::rows::{RowReaders, direction};
 use crate::store::{
     Result,
     catalog::Catalog,
@@ -19,6 +20,7 @@ use crate::store::{
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) readers: SqlitePool,
+    pub(super) rows: RowReaders,
     pub(super) border: Border,
     pub(super) catalog: Catalog,
 }
@@ -32,13 +34,6 @@ const fn stats((_, n, min, max, sum): &Folded) -> Stats {
         min: *min,
         max: *max,
         sum: *sum,
-    }
-}
-
-const fn direction(order: Order) -> &'static str {
-    match order {
-        Order::OldestFirst => " ASC",
-        Order::NewestFirst => " DESC",
     }
 }
 
@@ -67,22 +62,7 @@ impl Source for Tables {
     }
 
     async fn rows(&self, asked: &RowsAsked<'_>) -> Result<Vec<(i64, Point)>> {
-        let mut query = rows_query(asked);
-        let point = |ts_us, value, flags| Point {
-            ts_us,
-            value,
-            flags,
-        };
-        if let Some(id) = asked.which.id {
-            // Each column of each row is a copy on the way here.
-            let rows: Vec<(i64, f64, u8)> = query.build_query_as().fetch_all(&self.readers).await?;
-            let row = |(ts_us, value, flags)| (id, point(ts_us, value, flags));
-            return Ok(rows.into_iter().map(row).collect());
-        }
-        let rows: Vec<(i64, i64, f64, u8)> =
-            query.build_query_as().fetch_all(&self.readers).await?;
-        let row = |(series, ts_us, value, flags)| (series, point(ts_us, value, flags));
-        Ok(rows.into_iter().map(row).collect())
+        self.rows.read(asked).await
     }
 
     async fn chunks(&self, asked: &ChunksAsked<'_>) -> Result<Vec<Stored>> {
@@ -211,40 +191,6 @@ const fn pick(order: Order) -> &'static str {
         Order::OldestFirst => "min",
         Order::NewestFirst => "max",
     }
-}
-
-fn rows_query(asked: &RowsAsked<'_>) -> QueryBuilder<Sqlite> {
-    // CROSS JOIN keeps the planner at one short range of the clustered key per series.
-    let mut query = QueryBuilder::<Sqlite>::new(match asked.which.id {
-        Some(_) => "SELECT ts_us, value, flags FROM sample WHERE ts_us >= ",
-        None => {
-            "SELECT series_id, ts_us, value, flags FROM series \
-             CROSS JOIN sample ON sample.series_id = series.id WHERE ts_us >= "
-        }
-    });
-    query.push_bind(asked.range_us.start);
-    query.push(" AND ts_us < ").push_bind(asked.range_us.end);
-    let direction = direction(asked.order);
-    if let Some(id) = asked.which.id {
-        query.push(" AND series_id = ").push_bind(id);
-        if let Some((ts_us, _, _)) = asked.after {
-            query.push(" AND ts_us > ").push_bind(ts_us);
-        }
-        query.push(" ORDER BY ts_us").push(direction);
-    } else {
-        push_which(&mut query, asked.which);
-        if let Some((ts_us, node, metric)) = asked.after {
-            query.push(" AND (ts_us, node, metric) > (");
-            query.push_bind(ts_us).push(", ");
-            query.push_bind(node.to_owned()).push(", ");
-            query.push_bind(metric.to_owned()).push(")");
-        }
-        query.push(" ORDER BY ts_us").push(direction);
-        query.push(", node").push(direction);
-        query.push(", metric").push(direction);
-    }
-    query.push(" LIMIT ").push_bind(asked.limit);
-    query
 }
 
 /// The keys of some days of the series of the outer query.
