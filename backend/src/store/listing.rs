@@ -32,16 +32,16 @@ fn narrow(number: i64) -> u32 {
 /// A row of `node`.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct NodeRow {
-    name: String,
-    presence: String,
-    presence_since_us: Option<i64>,
-    last_seen_us: Option<i64>,
-    boot: Option<i64>,
-    firmware: Option<String>,
-    uptime_s: Option<i64>,
-    rssi_dbm: Option<i16>,
+    pub(super) name: String,
+    pub(super) presence: String,
+    pub(super) presence_since_us: Option<i64>,
+    pub(super) last_seen_us: Option<i64>,
+    pub(super) boot: Option<i64>,
+    pub(super) firmware: Option<String>,
+    pub(super) uptime_s: Option<i64>,
+    pub(super) rssi_dbm: Option<i16>,
     #[sqlx(default)]
-    has_password: bool,
+    pub(super) has_password: bool,
 }
 
 impl NodeRow {
@@ -83,13 +83,13 @@ impl From<NodeRow> for NodeFacts {
 /// A row of `actuator`.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ActuatorRow {
-    node: String,
-    name: String,
-    reported: Option<String>,
-    reported_us: Option<i64>,
-    desired: Option<String>,
-    off_us: Option<i64>,
-    pending_command: Option<String>,
+    pub(super) node: String,
+    pub(super) name: String,
+    pub(super) reported: Option<String>,
+    pub(super) reported_us: Option<i64>,
+    pub(super) desired: Option<String>,
+    pub(super) off_us: Option<i64>,
+    pub(super) pending_command: Option<String>,
 }
 
 impl From<ActuatorRow> for ActuatorFacts {

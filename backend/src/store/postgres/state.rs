@@ -29,14 +29,17 @@ impl PostgresStore {
              FROM node",
         );
         only(&mut sql, " WHERE name = ", name);
-        let nodes: Vec<NodeRow> = sql.build_query_as().fetch_all(&self.readers).await?;
+        let nodes = sql.build_query_as::<NodeRow>().fetch_all(&self.readers);
 
-        let mut sql = QueryBuilder::<Postgres>::new(
+        let mut actuators = QueryBuilder::<Postgres>::new(
             "SELECT node, name, reported, reported_us, desired, off_us, pending_command \
              FROM actuator",
         );
-        only(&mut sql, " WHERE node = ", name);
-        let actuators: Vec<ActuatorRow> = sql.build_query_as().fetch_all(&self.readers).await?;
+        only(&mut actuators, " WHERE node = ", name);
+        let actuators = actuators
+            .build_query_as::<ActuatorRow>()
+            .fetch_all(&self.readers);
+        let (nodes, actuators) = tokio::try_join!(nodes, actuators)?;
         Ok(nodes_of(nodes, &self.catalog, name, actuators, now))
     }
 

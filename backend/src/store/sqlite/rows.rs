@@ -1,4 +1,5 @@
-//! The rows of a range, which are many. Fed by `source.rs`; the rows go to `store/history/`.
+//! Questions with many rows for an answer. Fed by `source.rs` and `state.rs`; the rows go to
+//! `store/history/` and `store/listing.rs`.
 //!
 //! The driver that does all else hands each row from its thread to ours, and on a machine with
 //! few cores that takes most of the time. rusqlite steps a statement where it stands: a thousand
@@ -45,22 +46,33 @@ impl RowReaders {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub(super) async fn read(&self, asked: &RowsAsked<'_>) -> Result<Vec<(i64, Point)>> {
+        let (id, query) = (asked.which.id, Query::new(asked));
+        self.with(move |connection| query.run(connection, id)).await
+    }
+
+    /// What a reading function finds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
         let closed = |_| unavailable("the store was closed");
         let _permit = self.0.permits.acquire().await.map_err(closed)?;
-        let (id, query) = (asked.which.id, Query::new(asked));
         let inner = self.0.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let found = tokio::task::spawn_blocking(move || {
             let connection = match inner.idle().pop() {
                 Some(connection) => connection,
                 None => open(&inner.path)?,
             };
-            let rows = query.run(&connection, id)?;
+            let found = read(&connection)?;
             // One whose query failed is not used again.
             inner.idle().push(connection);
-            Ok::<_, rusqlite::Error>(rows)
+            Ok::<_, rusqlite::Error>(found)
         });
-        let rows = read.await.map_err(unavailable)?;
-        rows.map_err(unavailable)
+        let found = found.await.map_err(unavailable)?;
+        found.map_err(unavailable)
     }
 
     /// Ends all connections; what is asked from now on fails.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params_from_iter};
 use signalbox_protocol::api::{
     command::{Command, CommandPage, CommandQuery, Schedule},
     incident::{Incident, IncidentPage, IncidentQuery},
@@ -23,20 +24,19 @@ use crate::store::{
 
 impl SqliteStore {
     async fn read_nodes(&self, name: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Node>> {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
-             rssi_dbm, EXISTS (SELECT 1 FROM node_password WHERE node = name) AS has_password \
-             FROM node",
-        );
-        only(&mut sql, " WHERE name = ", name);
-        let nodes: Vec<NodeRow> = sql.build_query_as().fetch_all(&self.readers).await?;
-
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT node, name, reported, reported_us, desired, off_us, pending_command \
-             FROM actuator",
-        );
-        only(&mut sql, " WHERE node = ", name);
-        let actuators: Vec<ActuatorRow> = sql.build_query_as().fetch_all(&self.readers).await?;
+        let asked = name.map(str::to_owned);
+        let (nodes, actuators) = self
+            .rows
+            .with(move |connection| {
+                // As of one instant.
+                let snapshot = connection.unchecked_transaction()?;
+                let asked = asked.as_deref();
+                Ok((
+                    node_rows(&snapshot, asked)?,
+                    actuator_rows(&snapshot, asked)?,
+                ))
+            })
+            .await?;
         Ok(nodes_of(nodes, &self.catalog, name, actuators, now))
     }
 
@@ -53,10 +53,50 @@ impl SqliteStore {
     }
 }
 
-fn only(sql: &mut QueryBuilder<Sqlite>, clause: &str, name: Option<&str>) {
-    if let Some(name) = name {
-        sql.push(clause).push_bind(name.to_owned());
-    }
+fn node_rows(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Vec<NodeRow>> {
+    let only = name.map_or("", |_| " WHERE name = ?");
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
+         rssi_dbm, EXISTS (SELECT 1 FROM node_password WHERE node = name) \
+         FROM node{only}"
+    ))?;
+    let rows = statement.query_map(params_from_iter(name), |row| {
+        Ok(NodeRow {
+            name: row.get(0)?,
+            presence: row.get(1)?,
+            presence_since_us: row.get(2)?,
+            last_seen_us: row.get(3)?,
+            boot: row.get(4)?,
+            firmware: row.get(5)?,
+            uptime_s: row.get(6)?,
+            rssi_dbm: row.get(7)?,
+            has_password: row.get(8)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn actuator_rows(
+    connection: &Connection,
+    name: Option<&str>,
+) -> rusqlite::Result<Vec<ActuatorRow>> {
+    let only = name.map_or("", |_| " WHERE node = ?");
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT node, name, reported, reported_us, desired, off_us, pending_command \
+         FROM actuator{only}"
+    ))?;
+    let rows = statement.query_map(params_from_iter(name), |row| {
+        Ok(ActuatorRow {
+            node: row.get(0)?,
+            name: row.get(1)?,
+            reported: row.get(2)?,
+            reported_us: row.get(3)?,
+            desired: row.get(4)?,
+            off_us: row.get(5)?,
+            pending_command: row.get(6)?,
+        })
+    })?;
+    rows.collect()
 }
 
 #[async_trait]
