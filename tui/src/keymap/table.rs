@@ -17,7 +17,7 @@ pub(super) const TABLE: &[Line] = &[
     (Overview,  "c",               Cmd::OpenChart,      "chart",                         true),
     (Overview,  "a Tab",           Cmd::NextActuator,   "mark the next actuator",        false),
     (Overview,  "s",               Cmd::Sort,           "sort by another column",        true),
-    (Overview,  "v",               Cmd::Layout,         "table or cards",                false),
+    (Overview,  "v",               Cmd::Layout,         "table, a row each, cards",      false),
     (Node,      "Space",           Cmd::Toggle,         "toggle",                        true),
     (Node,      "o",               Cmd::OnFor,          "on for…",                       true),
     (Node,      "a",               Cmd::NextActuator,   "mark the next actuator",        false),

@@ -18,6 +18,7 @@ mod login;
 mod messages;
 mod node;
 mod overview;
+mod rows;
 mod rules;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
@@ -29,7 +30,7 @@ use crate::{
     event::Target,
     keymap::Place,
     settings::Marks,
-    state::{Modal, State},
+    state::{Modal, NodesView, State},
     theme::Theme,
     words,
 };
@@ -56,11 +57,12 @@ pub(crate) fn draw(state: &State, theme: Theme, buf: &mut Buffer) -> Hits {
     };
     match state.place {
         Place::Overview | Place::Anywhere => {
-            if state.shows_cards() {
-                cards::draw(state, theme, body, buf, &mut hits);
-            } else {
-                overview::draw(state, theme, body, buf, &mut hits);
-            }
+            let draw = match state.nodes_view() {
+                NodesView::Table => overview::draw,
+                NodesView::Rows => rows::draw,
+                NodesView::Cards => cards::draw,
+            };
+            draw(state, theme, body, buf, &mut hits);
         }
         Place::Node => node::draw(state, theme, body, buf, &mut hits),
         Place::Chart => chart::draw(state, theme, body, buf, &mut hits),

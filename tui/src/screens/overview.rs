@@ -156,14 +156,12 @@ fn draw_node(
     theme: Theme,
     (area, buf): (Rect, &mut Buffer),
 ) {
-    let name_style = match (selected, state.is_firing(&node.name)) {
-        (true, _) => theme.selected(),
-        (false, true) => theme.bad(),
-        (false, false) => theme.bold(),
+    let line = Rect {
+        y: area.y + y,
+        height: 1,
+        ..area
     };
-    if selected {
-        put(buf, area, 0, y, "▌", theme.line());
-    }
+    let name_style = mark(state, node, selected, theme, line, buf);
     cell(buf, area, columns.name, y, &node.name, name_style);
     let (text, style) = presence(node.presence, theme);
     cell(buf, area, columns.state, y, text, style);
@@ -182,6 +180,12 @@ fn draw_node(
         cell(buf, area, columns.metric, line, metric, Style::new());
         let (text, style) = value(latest, theme);
         let width = usize::from(columns.value.1);
+        let with_unit = format!("{text}{}", words::unit(metric));
+        let text = if with_unit.chars().count() <= width {
+            with_unit
+        } else {
+            text
+        };
         cell(
             buf,
             area,
@@ -195,6 +199,29 @@ fn draw_node(
             let text = spark::text(track, newest, usize::from(columns.spark.1));
             put(buf, area, columns.spark.0, line, &text, theme.line());
         }
+    }
+}
+
+/// Marks a node at its left, also without colours; gives the style of its name.
+pub(super) fn mark(
+    state: &State,
+    node: &Node,
+    selected: bool,
+    theme: Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Style {
+    let firing = state.is_firing(&node.name);
+    if selected {
+        put(buf, area, 0, 0, "▌", theme.line());
+    }
+    if firing {
+        put(buf, area, 0, 0, "!", theme.bad());
+    }
+    match (selected, firing) {
+        (true, _) => theme.selected(),
+        (false, true) => theme.bad(),
+        (false, false) => theme.bold(),
     }
 }
 
@@ -224,7 +251,7 @@ pub(super) fn value(latest: &LatestValue, theme: Theme) -> (String, Style) {
     }
 }
 
-fn actuators(
+pub(super) fn actuators(
     state: &State,
     node: &Node,
     selected: bool,

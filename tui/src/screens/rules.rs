@@ -13,7 +13,7 @@ use crate::{state::State, theme::Theme, words};
 const COLUMNS: [Column; 4] = [
     Column::new("", (4, 4), 0),
     Column::new("NAME", (14, 40), 1),
-    Column::new("WHEN", (18, 50), 0),
+    Column::new("WHEN", (28, 50), 0),
     Column::new("DOES", (14, 200), 2),
 ];
 

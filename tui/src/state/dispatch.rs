@@ -3,7 +3,7 @@
 use signalbox_protocol::api::command::Action as Order;
 use tui_input::Input;
 
-use super::{Chart, LineState, Modal, PaletteState, Prompt, PromptKind, Scale, State};
+use super::{Chart, LineState, Modal, NodesView, PaletteState, Prompt, PromptKind, Scale, State};
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
@@ -12,6 +12,14 @@ use crate::{
 
 /// Rows of the screen for each metric, with which a node's page shows all of them.
 const STACKED_ROWS: usize = 11;
+/// In a narrower terminal each node is a row.
+const NARROW_COLUMNS: u16 = 60;
+/// More nodes are a row each.
+const TABLE_NODES_MAX: usize = 50;
+/// A terminal for cards, which take more room.
+const CARDS_COLUMNS: u16 = 180;
+/// More nodes are no cards.
+const CARDS_NODES_MAX: usize = 24;
 /// Rows of a page key.
 pub(super) const PAGE_ROWS: usize = 10;
 
@@ -164,7 +172,7 @@ impl State {
 
     fn next_layout(&mut self) {
         match self.place {
-            Place::Overview => self.cards = Some(!self.shows_cards()),
+            Place::Overview => self.chosen_view = Some(self.nodes_view().next()),
             Place::Commands => self.commands_page = self.commands_page.next(),
             Place::Admin => self.admin_page = self.admin_page.next(),
             _ => {
@@ -184,10 +192,15 @@ impl State {
         chosen.unwrap_or(many > 1 && roomy)
     }
 
-    /// Whether nodes are shown as cards.
-    pub(crate) fn shows_cards(&self) -> bool {
-        self.cards
-            .unwrap_or(self.size.0 >= 180 && self.nodes.len() <= 24)
+    /// How nodes are shown: as chosen, else as it suits their number and the width.
+    pub(crate) fn nodes_view(&self) -> NodesView {
+        let many = self.nodes.len();
+        self.chosen_view.unwrap_or(match self.size.0 {
+            0..NARROW_COLUMNS => NodesView::Rows,
+            _ if many > TABLE_NODES_MAX => NodesView::Rows,
+            CARDS_COLUMNS.. if many <= CARDS_NODES_MAX => NodesView::Cards,
+            _ => NodesView::Table,
+        })
     }
 
     fn next_scale(&mut self) {

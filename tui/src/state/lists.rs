@@ -49,6 +49,26 @@ impl SortBy {
     }
 }
 
+/// How the nodes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodesView {
+    /// A row for each metric, with its sparkline.
+    Table,
+    /// A row for each node.
+    Rows,
+    Cards,
+}
+
+impl NodesView {
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Table => Self::Rows,
+            Self::Rows => Self::Cards,
+            Self::Cards => Self::Table,
+        }
+    }
+}
+
 /// A part of the commands' screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum CommandsPage {

@@ -42,7 +42,7 @@ pub(crate) use chart::{
 };
 pub(crate) use form::{DryRunState, RuleForm, severity_word};
 pub(crate) use line::{LineState, usage as line_usage};
-pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, SortBy};
+pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, NodesView, SortBy};
 pub(crate) use modal::{Modal, Prompt, PromptKind};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
 pub(crate) use plot::Gap;
@@ -118,8 +118,8 @@ pub(crate) struct State {
     /// Where `Esc` leads from a chart.
     pub(crate) from_place: Place,
     pub(crate) sort: SortBy,
-    /// Cards or table; `None` goes by the width.
-    pub(crate) cards: Option<bool>,
+    /// How nodes are shown; `None` goes by their number and the width.
+    pub(crate) chosen_view: Option<NodesView>,
     pub(crate) commands_page: CommandsPage,
     pub(crate) admin_page: AdminPage,
     /// Selected row of each list.
@@ -173,7 +173,7 @@ impl State {
             place: Place::Overview,
             from_place: Place::Overview,
             sort: SortBy::default(),
-            cards: None,
+            chosen_view: None,
             commands_page: CommandsPage::default(),
             admin_page: AdminPage::default(),
             rows: BTreeMap::new(),

@@ -5,8 +5,9 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 21] = [
+const SCREENS: [(&str, &str); 22] = [
     ("nodes", "1"),
+    ("rows", ":layout\n"),
     ("cards", "1v"),
     ("node", "\n"),
     ("stacked", "\nv"),
