@@ -22,7 +22,7 @@ use signalbox_protocol::{
 use crate::{
     BUFFER_BYTES_MIN, Node,
     board::{Clock, Event, Hardware, Measured, Network},
-    kept::{GOOD_START_MS, KEEP_MS, KEPT_BYTES, Kept},
+    kept::{self, GOOD_START_MS, KEEP_MS, KEPT_BYTES, KeptRef},
     mqtt::{
         Lost,
         link::{Found, KEEP_ALIVE_S, Link},
@@ -63,7 +63,7 @@ pub struct Buffers<'a> {
 pub struct App<'c, C, H, M> {
     clock: &'c C,
     hardware: H,
-    node: Node<M>,
+    node: &'c mut Node<M>,
     login: Login,
     shown: [Option<bool>; ACTUATORS_MAX],
     failed_starts: u8,
@@ -79,7 +79,13 @@ where
 {
     /// Puts a node on its board. `failed_starts` is that of [`crate::kept::Kept::after_reset`], and
     /// 1 after a power cut.
-    pub fn new(clock: &'c C, hardware: H, node: Node<M>, login: Login, failed_starts: u8) -> Self {
+    pub fn new(
+        clock: &'c C,
+        hardware: H,
+        node: &'c mut Node<M>,
+        login: Login,
+        failed_starts: u8,
+    ) -> Self {
         Self {
             started_ms: clock.now_ms(),
             clock,
@@ -94,7 +100,7 @@ where
 
     /// The node.
     pub const fn node(&self) -> &Node<M> {
-        &self.node
+        self.node
     }
 
     /// Runs for ever.
@@ -168,12 +174,12 @@ where
         if self.started_ms + GOOD_START_MS <= now_ms {
             self.failed_starts = 0;
         }
-        let mut block = [0; KEPT_BYTES];
-        Kept {
+        let kept = KeptRef {
             failed_starts: self.failed_starts,
-            saved: self.node.saved(now_ms),
-        }
-        .write(&mut block);
+            saved: self.node.saved_ref(now_ms),
+        };
+        let mut block = [0; KEPT_BYTES];
+        kept::write(&kept, &mut block);
         self.hardware.keep(&block);
     }
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Saved;
+use crate::{Saved, switches::SavedRef};
 
 /// Bytes of the block.
 pub const KEPT_BYTES: usize = 512;
@@ -32,21 +32,34 @@ pub struct Kept {
     pub saved: Saved,
 }
 
+/// The same, as it lies in a node: a copy would take stack.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeptRef<'a> {
+    pub(crate) failed_starts: u8,
+    pub(crate) saved: SavedRef<'a>,
+}
+
+/// Writes a [`Kept`] or a [`KeptRef`] into the block.
+pub(crate) fn write(kept: &impl Serialize, block: &mut [u8; KEPT_BYTES]) {
+    block.fill(0);
+    let (mark, rest) = block.split_at_mut(MARK.len());
+    let (checksum, body) = rest.split_at_mut(CHECKSUM_BYTES);
+    // A test shows that the longest fits; without the mark the block says nothing.
+    if postcard::to_slice(kept, body).is_ok() {
+        mark.copy_from_slice(&MARK);
+        checksum.copy_from_slice(&CRC.checksum(body).to_le_bytes());
+    }
+}
+
 impl Kept {
     /// Writes it into the block.
     pub fn write(&self, block: &mut [u8; KEPT_BYTES]) {
-        block.fill(0);
-        let (mark, rest) = block.split_at_mut(MARK.len());
-        let (checksum, body) = rest.split_at_mut(CHECKSUM_BYTES);
-        // A test shows that the longest fits; without the mark the block says nothing.
-        if postcard::to_slice(self, body).is_ok() {
-            mark.copy_from_slice(&MARK);
-            checksum.copy_from_slice(&CRC.checksum(body).to_le_bytes());
-        }
+        write(self, block);
     }
 
     /// Reads the block; `None` when it was not written by this version, or is not whole.
     #[must_use]
+    #[inline(never)] // What it needs on the way does not lie below what comes next.
     pub fn read(block: &[u8; KEPT_BYTES]) -> Option<Self> {
         let (checksum, body) = block.strip_prefix(&MARK)?.split_first_chunk()?;
         let whole = u32::from_le_bytes(*checksum) == CRC.checksum(body);
@@ -57,6 +70,12 @@ impl Kept {
     /// written: so much is taken off the timers, so that none ever runs longer than ordered.
     #[must_use]
     pub fn after_reset(mut self, blind_ms: u32) -> Self {
+        self.was_reset(blind_ms);
+        self
+    }
+
+    /// The same, in place.
+    pub fn was_reset(&mut self, blind_ms: u32) {
         for (on, off_in_ms) in &mut self.saved.actuators {
             *off_in_ms = match off_in_ms.map(|rest| rest.saturating_sub(blind_ms)) {
                 Some(0) => {
@@ -67,7 +86,6 @@ impl Kept {
             };
         }
         self.failed_starts = self.failed_starts.saturating_add(1);
-        self
     }
 
     /// Whether too many starts have failed: then the node joins the network and answers, but

@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
-    switches::{ActuatorOptions, Refusal, Saved, Switches},
+    switches::{ActuatorOptions, Refusal, Saved, SavedRef, Switches},
 };
 
 /// The status goes out at least this often.
@@ -38,6 +38,20 @@ pub struct NodeOptions {
     pub heartbeat_ms: u64,
     /// How messages are written.
     pub encoding: Encoding,
+}
+
+impl NodeOptions {
+    const fn unset() -> Self {
+        Self {
+            name: Name::new(),
+            firmware: String::new(),
+            metrics: Vec::new(),
+            actuators: Vec::new(),
+            interval_ms: 0,
+            heartbeat_ms: 0,
+            encoding: Encoding::Protobuf,
+        }
+    }
 }
 
 /// What a message is, for [`Node::acknowledged`].
@@ -111,23 +125,55 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
         seed: u32,
         now_ms: u64,
     ) -> Self {
+        let mut node = Self::unset(memory);
+        *node.options() = options;
+        node.set_up(boot, saved, seed, now_ms);
+        node
+    }
+
+    /// A node that is nobody yet, for a place where it stays: a small machine's stack has no room
+    /// for the copies that a move makes. Then come [`Node::options`], to be filled in, and
+    /// [`Node::set_up`].
+    ///
+    /// # Panics
+    /// The memory has less than [`crate::READING_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn unset(memory: M) -> Self {
         Self {
-            boot,
-            started_ms: now_ms,
+            boot: 0,
+            started_ms: 0,
             connected: false,
-            next_sample_ms: now_ms,
-            again_ms: now_ms,
+            next_sample_ms: 0,
+            again_ms: 0,
             status: StatusState::Due,
-            status_at_ms: now_ms,
+            status_at_ms: 0,
             introduced: false,
             rssi_dbm: None,
-            reporter: Reporter::new(&options.metrics, options.heartbeat_ms),
+            reporter: Reporter::unset(),
             outbox: Outbox::new(memory),
-            switches: Switches::new(&options.actuators, saved, now_ms),
-            backoff: Backoff::new(seed, now_ms),
+            switches: Switches::unset(),
+            backoff: Backoff::new(0, 0),
             bad_commands: 0,
-            options,
+            options: NodeOptions::unset(),
         }
+    }
+
+    /// What the node is; read by [`Node::set_up`], and not to be changed later.
+    pub const fn options(&mut self) -> &mut NodeOptions {
+        &mut self.options
+    }
+
+    /// Begins, with what [`Node::new`] takes.
+    pub fn set_up(&mut self, boot: u32, saved: Option<&Saved>, seed: u32, now_ms: u64) {
+        self.boot = boot;
+        self.started_ms = now_ms;
+        self.next_sample_ms = now_ms;
+        self.again_ms = now_ms;
+        self.status_at_ms = now_ms;
+        self.reporter
+            .set_up(&self.options.metrics, self.options.heartbeat_ms);
+        self.switches.set_up(&self.options.actuators, saved, now_ms);
+        self.backoff = Backoff::new(seed, now_ms);
     }
 
     /// Whether it is time for a reading.
@@ -272,10 +318,9 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             self.introduced = true;
             self.status = StatusState::UnderWay { due_again: false };
             self.status_at_ms = now_ms;
-            let status = self.own_status(now_ms);
-            (Kind::Status, status.encode(encoding, buffer).ok()?)
-        } else if let Some(ack) = self.switches.next_ack(now_ms) {
-            (Kind::Ack, ack.encode(encoding, buffer).ok()?)
+            (Kind::Status, self.write_status(now_ms, buffer)?)
+        } else if self.switches.ack_ready() {
+            (Kind::Ack, self.write_ack(now_ms, buffer)?)
         } else {
             let metrics = &self.options.metrics;
             let written = self
@@ -294,6 +339,18 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             payload: &buffer[..len],
             retain: kind == Kind::Status,
         })
+    }
+
+    #[inline(never)] // Else its frame would lie under that of readings.
+    fn write_ack(&mut self, now_ms: u64, buffer: &mut [u8]) -> Option<usize> {
+        let ack = self.switches.next_ack(now_ms)?;
+        ack.encode(self.options.encoding, buffer).ok()
+    }
+
+    #[inline(never)] // Else its frame would lie under that of readings.
+    fn write_status(&self, now_ms: u64, buffer: &mut [u8]) -> Option<usize> {
+        let status = self.own_status(now_ms);
+        status.encode(self.options.encoding, buffer).ok()
     }
 
     fn own_status(&self, now_ms: u64) -> Status {
@@ -345,6 +402,10 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
     #[must_use]
     pub fn saved(&self, now_ms: u64) -> Saved {
         self.switches.saved(now_ms)
+    }
+
+    pub(crate) fn saved_ref(&self, now_ms: u64) -> SavedRef<'_> {
+        self.switches.saved_ref(now_ms)
     }
 
     /// Readings that wait for their PUBACK.

@@ -10,7 +10,7 @@
 use heapless::Vec;
 use signalbox_protocol::payload::{
     BufferTooSmall, Encoding,
-    telemetry::{SampleRef, SampleTime, TelemetryRef},
+    telemetry::{SampleRef, SampleTime, Writer},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     ring::Ring,
 };
 
-/// Readings of one message; more would take more stack than they save on the way.
+/// Readings of one message.
 pub const MESSAGE_SAMPLES_MAX: usize = 16;
 /// Bytes that a sample may grow by while it waits to go out again: an age of 1 digit becomes one
 /// of 13, which is 300 years. In Protocol Buffers it grows by less.
@@ -136,32 +136,19 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Outbox<M> {
         now_ms: u64,
         buffer: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
-        type Measured<'a> = Vec<(&'a str, f32), METRICS_MAX>;
-        let mut values: Vec<(u64, Measured<'_>), MESSAGE_SAMPLES_MAX> = Vec::new();
+        let mut writer = Writer::begin(encoding, boot, seq, buffer)?;
         for (at_ms, measured) in self.readings.iter().take(readings) {
             let named = metrics.iter().zip(measured);
-            let measured = named
+            let values: Vec<(&str, f32), METRICS_MAX> = named
                 .filter(|(_, value)| !value.is_nan())
                 .map(|(metric, value)| (metric.name.as_str(), value))
                 .collect();
-            let age_ms = now_ms.saturating_sub(at_ms);
-            values
-                .push((age_ms, measured))
-                .map_err(|_| BufferTooSmall)?;
+            writer.sample(&SampleRef {
+                time: SampleTime::AgeMs(now_ms.saturating_sub(at_ms)),
+                values: &values,
+            })?;
         }
-        let samples: Vec<SampleRef<'_>, MESSAGE_SAMPLES_MAX> = values
-            .iter()
-            .map(|(age_ms, measured)| SampleRef {
-                time: SampleTime::AgeMs(*age_ms),
-                values: measured,
-            })
-            .collect();
-        let message = TelemetryRef {
-            boot,
-            seq,
-            samples: &samples,
-        };
-        message.encode(encoding, buffer)
+        writer.finish()
     }
 
     /// The message under way has been acknowledged.

@@ -30,12 +30,19 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(metrics: &[MetricOptions], heartbeat_ms: u64) -> Self {
+    /// Before [`Reporter::set_up`].
+    pub(crate) const fn unset() -> Self {
         Self {
-            dead_bands: metrics.iter().map(|metric| metric.dead_band).collect(),
-            heartbeat_ms,
+            dead_bands: Vec::new(),
+            heartbeat_ms: 0,
             reported: [None; METRICS_MAX],
         }
+    }
+
+    pub(crate) fn set_up(&mut self, metrics: &[MetricOptions], heartbeat_ms: u64) {
+        let dead_bands = metrics.iter().map(|metric| metric.dead_band);
+        self.dead_bands.extend(dead_bands);
+        self.heartbeat_ms = heartbeat_ms;
     }
 
     /// What of a reading is worth sending; `None` when nothing is.

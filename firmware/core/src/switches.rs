@@ -17,7 +17,7 @@ use signalbox_protocol::{
 pub const RECENT_IDS_MAX: usize = 16;
 /// Acks that wait for their PUBACK; more make the oldest give way (the station then goes by the
 /// status).
-pub const ACKS_MAX: usize = 16;
+pub const ACKS_MAX: usize = 8;
 
 /// What a node knows after a restart: all of it after a reset (see [`crate::kept`]), after a power
 /// cut only the ids (see [`crate::flash`]).
@@ -28,6 +28,13 @@ pub struct Saved {
     /// Commands that were executed, oldest first: the station repeats one whose answer it did not
     /// get, also to a node that has started anew.
     pub recent: Vec<Id, RECENT_IDS_MAX>,
+}
+
+/// The same, as it lies in a node.
+#[derive(Debug, Serialize)]
+pub(crate) struct SavedRef<'a> {
+    actuators: Vec<(bool, Option<u32>), ACTUATORS_MAX>,
+    recent: &'a Deque<Id, RECENT_IDS_MAX>,
 }
 
 /// An actuator of a node.
@@ -98,9 +105,24 @@ pub(crate) struct Switches {
 }
 
 impl Switches {
-    pub(crate) fn new(options: &[ActuatorOptions], saved: Option<&Saved>, now_ms: u64) -> Self {
+    /// Without actuators, before [`Switches::set_up`].
+    pub(crate) const fn unset() -> Self {
+        Self {
+            switches: Vec::new(),
+            recent: Deque::new(),
+            acks: Deque::new(),
+            gone_under_way: 0,
+        }
+    }
+
+    pub(crate) fn set_up(
+        &mut self,
+        options: &[ActuatorOptions],
+        saved: Option<&Saved>,
+        now_ms: u64,
+    ) {
         let switches = options.iter().take(ACTUATORS_MAX).enumerate();
-        let switches = switches.map(|(at, actuator)| {
+        self.switches.extend(switches.map(|(at, actuator)| {
             let (on, off_in_ms) = saved
                 .and_then(|saved| saved.actuators.get(at))
                 .copied()
@@ -110,17 +132,10 @@ impl Switches {
                 on,
                 off_at_ms: off_in_ms.map(|rest| now_ms + u64::from(rest)),
             }
-        });
-        let mut new = Self {
-            switches: switches.collect(),
-            recent: Deque::new(),
-            acks: Deque::new(),
-            gone_under_way: 0,
-        };
+        }));
         for id in saved.into_iter().flat_map(|saved| &saved.recent) {
-            new.remember(id.clone());
+            self.remember(id.clone());
         }
-        new
     }
 
     pub(crate) fn saved(&self, now_ms: u64) -> Saved {
@@ -128,6 +143,14 @@ impl Switches {
         Saved {
             actuators: self.switches.iter().map(one).collect(),
             recent: self.recent.iter().cloned().collect(),
+        }
+    }
+
+    pub(crate) fn saved_ref(&self, now_ms: u64) -> SavedRef<'_> {
+        let one = |switch: &Switch| (switch.on, rest(switch, now_ms));
+        SavedRef {
+            actuators: self.switches.iter().map(one).collect(),
+            recent: &self.recent,
         }
     }
 

@@ -59,63 +59,149 @@ impl TelemetryRef<'_> {
     /// The buffer is too small, or there are more than [`SAMPLES_MAX`] samples or
     /// [`VALUES_MAX`] values.
     pub fn encode(&self, encoding: Encoding, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        if self.samples.len() > SAMPLES_MAX {
-            return Err(BufferTooSmall);
-        }
-        match encoding {
-            Encoding::Json => to_json(self, buffer),
-            Encoding::Protobuf => self.encode_protobuf(buffer),
-        }
-    }
-
-    /// One sample at a time: the repeated field's parts are written one behind the other, which
-    /// is the same bytes as one message and needs no room for all of them at once.
-    fn encode_protobuf(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let head = wire::Telemetry {
-            boot: self.boot,
-            seq: self.seq,
-            ..Default::default()
-        };
-        let mut at = to_protobuf(&head, buffer)?;
-        for sample in self.samples {
-            let mut values = heapless::Vec::<wire::Value<'_>, VALUES_MAX>::new();
-            for (metric, value) in sample.values {
-                let number = as_whole(*value).map_or(wire::Number::Float(*value), |whole| {
-                    wire::Number::Int(whole.into())
-                });
-                values
-                    .push(wire::Value {
-                        metric,
-                        value: Some(number),
-                        unknown_fields: UnknownFields::default(),
-                    })
-                    .map_err(|_| BufferTooSmall)?;
-            }
-            let one = [wire::Sample {
-                time: Some(match sample.time {
-                    SampleTime::AgeMs(age_ms) => wire::Time::AgeMs(age_ms),
-                    SampleTime::TsMs(ts_ms) => wire::Time::TsMs(ts_ms),
-                }),
-                values: Repeated::from_slice(&values),
-                unknown_fields: UnknownFields::default(),
-            }];
-            let part = wire::Telemetry {
-                samples: Repeated::from_slice(&one),
-                ..Default::default()
-            };
-            at += to_protobuf(&part, &mut buffer[at..])?;
-        }
-        Ok(at)
+        let mut writer = Writer::begin(encoding, self.boot, self.seq, buffer)?;
+        self.samples
+            .iter()
+            .try_for_each(|sample| writer.sample(sample))?;
+        writer.finish()
     }
 }
 
-impl Serialize for TelemetryRef<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("boot", &self.boot)?;
-        map.serialize_entry("seq", &self.seq)?;
-        map.serialize_entry("samples", self.samples)?;
-        map.end()
+/// Writes a message one sample after the other: a node has no room for all of them at once. The
+/// same bytes as [`TelemetryRef::encode`] writes.
+#[derive(Debug)]
+pub struct Writer<'b> {
+    encoding: Encoding,
+    buffer: &'b mut [u8],
+    written: usize,
+    samples: usize,
+}
+
+/// Values of one sample that are written with little memory.
+const VALUES_USUAL: usize = 4;
+
+/// What comes before the samples.
+#[derive(Serialize)]
+struct Head {
+    boot: u32,
+    seq: u32,
+}
+
+impl<'b> Writer<'b> {
+    /// Begins a message.
+    ///
+    /// # Errors
+    /// The buffer is too small.
+    pub fn begin(
+        encoding: Encoding,
+        boot: u32,
+        seq: u32,
+        buffer: &'b mut [u8],
+    ) -> Result<Self, BufferTooSmall> {
+        let mut writer = Self {
+            encoding,
+            buffer,
+            written: 0,
+            samples: 0,
+        };
+        match encoding {
+            Encoding::Json => {
+                writer.written = to_json(&Head { boot, seq }, writer.buffer)?;
+                // The list of samples is the object's last member.
+                writer.written -= "}".len();
+                writer.text(r#","samples":["#)?;
+            }
+            Encoding::Protobuf => {
+                let head = wire::Telemetry {
+                    boot,
+                    seq,
+                    ..Default::default()
+                };
+                writer.written = to_protobuf(&head, writer.buffer)?;
+            }
+        }
+        Ok(writer)
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), BufferTooSmall> {
+        let place = self.buffer[self.written..].get_mut(..text.len());
+        place
+            .ok_or(BufferTooSmall)?
+            .copy_from_slice(text.as_bytes());
+        self.written += text.len();
+        Ok(())
+    }
+
+    /// Adds a sample.
+    ///
+    /// # Errors
+    /// The buffer is too small, or it is more than [`SAMPLES_MAX`] samples or [`VALUES_MAX`]
+    /// values.
+    pub fn sample(&mut self, sample: &SampleRef<'_>) -> Result<(), BufferTooSmall> {
+        if self.samples == SAMPLES_MAX {
+            return Err(BufferTooSmall);
+        }
+        match self.encoding {
+            Encoding::Json => {
+                if self.samples > 0 {
+                    self.text(",")?;
+                }
+                self.written += to_json(sample, &mut self.buffer[self.written..])?;
+            }
+            // A node's stack has no room for the longest when it writes the usual.
+            Encoding::Protobuf if sample.values.len() <= VALUES_USUAL => {
+                self.sample_protobuf::<VALUES_USUAL>(sample)?;
+            }
+            Encoding::Protobuf => self.sample_protobuf::<VALUES_MAX>(sample)?,
+        }
+        self.samples += 1;
+        Ok(())
+    }
+
+    /// The repeated field's parts, written one behind the other, are the same bytes as one message.
+    #[inline(never)]
+    fn sample_protobuf<const N: usize>(
+        &mut self,
+        sample: &SampleRef<'_>,
+    ) -> Result<(), BufferTooSmall> {
+        let mut values = heapless::Vec::<wire::Value<'_>, N>::new();
+        for (metric, value) in sample.values {
+            let number = as_whole(*value).map_or(wire::Number::Float(*value), |whole| {
+                wire::Number::Int(whole.into())
+            });
+            values
+                .push(wire::Value {
+                    metric,
+                    value: Some(number),
+                    unknown_fields: UnknownFields::default(),
+                })
+                .map_err(|_| BufferTooSmall)?;
+        }
+        let one = [wire::Sample {
+            time: Some(match sample.time {
+                SampleTime::AgeMs(age_ms) => wire::Time::AgeMs(age_ms),
+                SampleTime::TsMs(ts_ms) => wire::Time::TsMs(ts_ms),
+            }),
+            values: Repeated::from_slice(&values),
+            unknown_fields: UnknownFields::default(),
+        }];
+        let part = wire::Telemetry {
+            samples: Repeated::from_slice(&one),
+            ..Default::default()
+        };
+        self.written += to_protobuf(&part, &mut self.buffer[self.written..])?;
+        Ok(())
+    }
+
+    /// Ends the message; its length.
+    ///
+    /// # Errors
+    /// The buffer is too small.
+    pub fn finish(mut self) -> Result<usize, BufferTooSmall> {
+        if self.encoding == Encoding::Json {
+            self.text("]}")?;
+        }
+        Ok(self.written)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the image takes of the chip's memory.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
@@ -8,6 +10,10 @@ use super::{build, tools};
 /// Of the ESP8266, in KiB.
 const DATA_KIB: u64 = 80;
 const CODE_KIB: u64 = 32;
+/// What outlives a reset.
+const KEPT: u64 = 512;
+/// The linker script refuses more.
+const DATA_AIM: u64 = 32 << 10;
 /// How many of the largest things are listed.
 const LARGEST: usize = 12;
 
@@ -38,10 +44,13 @@ pub(crate) fn print(shell: &Shell) -> Result<()> {
     println!("| data with a value | data RAM, flash | {data} |");
     println!("| data without | data RAM | {zeroed} |");
     println!("| image | flash | {} |", code + flash + constants + data);
-    println!(
-        "| data RAM without stack | | {} |",
-        data + constants + zeroed
+    let (stack, total) = (
+        symbol(shell, &image, "_stack_bytes")?,
+        symbol(shell, &image, "_data_bytes")?,
     );
+    println!("| stack, with a reserve | data RAM | {stack} |");
+    println!("| kept over a reset | real-time clock's memory | {KEPT} |");
+    println!("| data RAM in all | aim: {DATA_AIM} | {total} |");
     println!();
     println!("the largest in data RAM and code:");
     let nm = tools::NM;
@@ -58,4 +67,16 @@ pub(crate) fn print(shell: &Shell) -> Result<()> {
         println!("{bytes:>8}  {}", name.unwrap_or_default());
     }
     Ok(())
+}
+
+/// A number that the linker script gives.
+fn symbol(shell: &Shell, image: &Path, name: &str) -> Result<u64> {
+    let nm = tools::NM;
+    let symbols = cmd!(shell, "{nm} {image}").quiet().read()?;
+    let mut lines = symbols.lines().map(|line| line.split_whitespace());
+    let value = lines.find_map(|mut fields| {
+        let value = fields.next()?;
+        (fields.nth(1)? == name).then(|| u64::from_str_radix(value, 16))
+    });
+    Ok(value.with_context(|| format!("the image has no symbol `{name}`"))??)
 }

@@ -215,7 +215,8 @@ fn on_bench(test: impl FnOnce(Bed<'_>)) {
         name: name("kitchen"),
         password: Some("secret".try_into().unwrap()),
     };
-    let mut app = App::new(&clock, hardware, node(), login, 1);
+    let mut node = node();
+    let mut app = App::new(&clock, hardware, &mut node, login, 1);
     let (mut send, mut receive) = ([0; BUFFER_BYTES_MIN], [0; RECEIVE_BYTES_MIN]);
     let mut network = cable.clone();
     let running = pin!(async {

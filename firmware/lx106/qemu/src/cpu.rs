@@ -89,21 +89,26 @@ extern "C" fn rust_fault(cause: u32, at: u32, address: u32) -> ! {
     asm::sim_exit(2)
 }
 
-/// Bytes of stack that were used at most, and bytes that there are.
+/// Bytes of stack that were used at most, and bytes that it may take.
 pub(crate) fn stack_bytes() -> (usize, usize) {
     const UNUSED: u32 = 0xa5a5_a5a5;
     unsafe extern "C" {
-        static _stack_end: u32;
+        static _free_begin: u32;
         static _stack_begin: u32;
+        /// No memory: a number.
+        static _stack_bytes: u8;
     }
-    let (end, begin) = (&raw const _stack_end, &raw const _stack_begin);
+    let (end, begin) = (&raw const _free_begin, &raw const _stack_begin);
     let mut at = end;
     // SAFETY: the linker script puts only the stack between the two symbols, which are aligned,
     // and `start.S` has written all of it.
     while at < begin && unsafe { at.read_volatile() } == UNUSED {
         at = at.wrapping_add(1);
     }
-    (begin as usize - at as usize, begin as usize - end as usize)
+    (
+        begin as usize - at as usize,
+        &raw const _stack_bytes as usize,
+    )
 }
 
 /// Bytes that outlive a reset: QEMU writes the image anew, and leaves them alone.

@@ -32,8 +32,8 @@ const RX_EMPTY: u32 = 1 << 15;
 const RX_WRAP: u32 = 1 << 13;
 const CRC_BYTES: usize = 4;
 
-const TX_FRAMES: usize = 2;
-const RX_FRAMES: usize = 4;
+const TX_FRAMES: usize = 1;
+const RX_FRAMES: usize = 2;
 /// Of an IP packet: what everybody must be able to take (RFC 791), so the other side of a TCP
 /// connection sends no longer ones, and frames need little memory.
 const MTU: usize = 576;

@@ -27,20 +27,20 @@ pub(crate) const METRICS: [(&str, f32); 3] =
     [("temperature", 0.1), ("humidity", 1.0), ("soil", 3.0)];
 
 /// Sensors, outputs, memory.
-pub(crate) struct BenchHardware<'a> {
-    bench: &'a RefCell<Bench>,
-    flash: &'a RefCell<BoardFlash>,
-    dht11: Dht11<DhtPin<'a>, DhtPin<'a>>,
-    probe: Probe<'a>,
-    outputs: [Output<Switched<'a>>; OUTPUTS.len()],
+pub(crate) struct BenchHardware {
+    bench: &'static RefCell<Bench>,
+    flash: &'static RefCell<BoardFlash>,
+    dht11: Dht11<DhtPin, DhtPin>,
+    probe: Probe,
+    outputs: [Output<Switched>; OUTPUTS.len()],
 }
 
-impl<'a> BenchHardware<'a> {
+impl BenchHardware {
     pub(crate) fn new(
-        bench: &'a RefCell<Bench>,
-        wire: &'a RefCell<DhtWire>,
-        clock: &'a CycleClock,
-        flash: &'a RefCell<BoardFlash>,
+        bench: &'static RefCell<Bench>,
+        wire: &'static RefCell<DhtWire>,
+        clock: &'static CycleClock,
+        flash: &'static RefCell<BoardFlash>,
     ) -> Self {
         let pin = DhtPin { wire, bench };
         let output = |(name, on_when_low)| {
@@ -62,7 +62,7 @@ impl<'a> BenchHardware<'a> {
     }
 }
 
-impl Hardware for BenchHardware<'_> {
+impl Hardware for BenchHardware {
     fn measure(&mut self, now_ms: u64) -> Measured {
         let mut values = [None; METRICS_MAX];
         match self.dht11.ask(now_ms) {

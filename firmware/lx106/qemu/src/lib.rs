@@ -37,11 +37,13 @@ use core::{
 use embassy_futures::select::{Either, select};
 use heapless::{String, Vec};
 use signalbox_node::{
-    ActuatorOptions, App, Buffers, MetricOptions, Node, NodeOptions, RECENT_IDS_MAX, Saved,
+    ActuatorOptions, App, BUFFER_BYTES_MIN, Buffers, MetricOptions, Node, NodeOptions,
+    RECEIVE_BYTES_MIN, RECENT_IDS_MAX, Saved,
     board::Clock as _,
     kept::{KEEP_MS, Kept},
 };
 use signalbox_protocol::payload::{Encoding, Id, Name};
+use static_cell::StaticCell;
 
 use crate::{
     bench::{Bench, Settings},
@@ -52,101 +54,147 @@ use crate::{
     wires::{DhtWire, OUTPUTS},
 };
 
-/// Memory for readings: a thousand.
-const READINGS_BYTES: usize = 10_240;
+/// Memory for readings: more than a thousand samples (a value alone takes 6 bytes, three together 10).
+const READINGS_BYTES: usize = 8_192;
 /// Memory for a message that goes out.
-const SEND_BYTES: usize = 1_280;
+const SEND_BYTES: usize = BUFFER_BYTES_MIN;
 /// Memory for packets that come in.
-const RECEIVE_BYTES: usize = 768;
+const RECEIVE_BYTES: usize = RECEIVE_BYTES_MIN;
 
 const HEARTBEAT_MS: u64 = 300_000;
 /// From the last time that something was kept to the new start, at most.
 const BLIND_MS: u32 = KEEP_MS as u32 + 1_000;
 
-struct Memory {
-    readings: [u8; READINGS_BYTES],
-    send: [u8; SEND_BYTES],
-    receive: [u8; RECEIVE_BYTES],
+/// What the node is made of, each at its place from the beginning: a move would take stack, and
+/// that is the scarcest here.
+struct Parts {
+    bench: StaticCell<RefCell<Bench>>,
+    clock: StaticCell<CycleClock>,
+    flash: StaticCell<RefCell<BoardFlash>>,
+    wire: StaticCell<RefCell<DhtWire>>,
+    network: StaticCell<Stack>,
+    node: StaticCell<Node<&'static mut [u8]>>,
+    app: StaticCell<BoardApp>,
+    readings: StaticCell<[u8; READINGS_BYTES]>,
+    send: StaticCell<[u8; SEND_BYTES]>,
+    receive: StaticCell<[u8; RECEIVE_BYTES]>,
 }
 
-static mut MEMORY: Memory = Memory {
-    readings: [0; READINGS_BYTES],
-    send: [0; SEND_BYTES],
-    receive: [0; RECEIVE_BYTES],
+static PARTS: Parts = Parts {
+    bench: StaticCell::new(),
+    clock: StaticCell::new(),
+    flash: StaticCell::new(),
+    wire: StaticCell::new(),
+    network: StaticCell::new(),
+    node: StaticCell::new(),
+    app: StaticCell::new(),
+    readings: StaticCell::new(),
+    send: StaticCell::new(),
+    receive: StaticCell::new(),
 };
 
-/// Called by `start.S`.
+type BoardApp = App<'static, CycleClock, BenchHardware, &'static mut [u8]>;
+
+/// What is needed by all.
+#[derive(Clone, Copy)]
+struct Shared {
+    bench: &'static RefCell<Bench>,
+    clock: &'static CycleClock,
+    flash: &'static RefCell<BoardFlash>,
+}
+
+/// Called once, by `start.S`.
 #[unsafe(no_mangle)]
 extern "C" fn rust_main() -> ! {
-    // SAFETY: `start.S` calls this function once, and nobody else knows the memory.
-    let memory = unsafe { &mut *(&raw mut MEMORY) };
-    let clock = CycleClock::new();
-    let bench = RefCell::new(Bench::new());
-    let flash = RefCell::new(flash::open());
-    let running = pin!(node(&clock, &bench, &flash, memory));
+    let shared = Shared {
+        bench: PARTS.bench.init_with(|| RefCell::new(Bench::new())),
+        clock: PARTS.clock.init_with(CycleClock::new),
+        flash: PARTS.flash.init_with(|| RefCell::new(flash::open())),
+    };
+    let (app, network) = set_up(shared);
+    go(shared, app, network)
+}
+
+/// Runs for ever. Not inlined, so that nothing of this lies below what is only done at the start.
+#[inline(never)]
+fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack) -> ! {
+    let mut buffers = Buffers {
+        send: PARTS.send.init_with(|| [0; SEND_BYTES]),
+        receive: PARTS.receive.init_with(|| [0; RECEIVE_BYTES]),
+    };
+    let new_settings = poll_fn(|_| {
+        if now(bench::store(shared.bench, shared.flash)) {
+            cpu::reset()
+        }
+        Poll::<Infallible>::Pending
+    });
+    let running = pin!(async {
+        match select(app.run(network, &mut buffers), new_settings).await {
+            Either::First(never) | Either::Second(never) => never,
+        }
+    });
     run(running, || {
-        bench.borrow_mut().listen();
-        clock.idle();
+        shared.bench.borrow_mut().listen();
+        shared.clock.idle();
     })
 }
 
-async fn node(
-    clock: &CycleClock,
-    bench: &RefCell<Bench>,
-    flash: &RefCell<BoardFlash>,
-    memory: &'static mut Memory,
-) -> Infallible {
-    bench.borrow_mut().say(format_args!(
+/// Puts the parts together. Not inlined, so that what is needed only here does not stay on the stack.
+#[inline(never)]
+fn set_up(shared: Shared) -> (&'static mut BoardApp, &'static mut Stack) {
+    shared.bench.borrow_mut().say(format_args!(
         "signalbox {} on lx106, {} Hz",
         env!("CARGO_PKG_VERSION"),
         clock::frequency_hz()
     ));
-    let settings = bench::settings(bench, flash, clock).await;
-    let recent = flash.borrow_mut().recent().await;
-    let recent = recent.unwrap_or_else(|_| {
-        bench.borrow_mut().say(format_args!("flash failed"));
-        Vec::new()
-    });
-    let wire = RefCell::new(DhtWire::default());
-    let mut network = Stack::new(bench, clock, settings.broker);
-    let hardware = BenchHardware::new(bench, &wire, clock, flash);
-    let mut buffers = Buffers {
-        send: &mut memory.send,
-        receive: &mut memory.receive,
-    };
-    let mut app = app(
-        hardware,
-        clock,
-        bench,
-        &settings,
-        recent,
-        &mut memory.readings,
-    );
-    let running = app.run(&mut network, &mut buffers);
-    let new_settings = poll_fn(|context| {
-        // Flash of this board never waits.
-        match pin!(bench::store(bench, flash)).poll(context) {
-            Poll::Ready(true) => cpu::reset(),
-            _ => Poll::<Infallible>::Pending,
-        }
-    });
-    match select(running, new_settings).await {
-        Either::First(never) | Either::Second(never) => never,
-    }
+    let settings = settings(shared);
+    let network = network(shared, &settings);
+    let readings = PARTS.readings.init_with(|| [0; READINGS_BYTES]);
+    let node = PARTS
+        .node
+        .init_with(|| Node::unset(readings.as_mut_slice()));
+    let failed_starts = begin(node, shared, &settings);
+    (app(shared, node, &settings, failed_starts), network)
 }
 
-/// The node with what it knows from before. Not inlined, so that what is needed only for it does not
-/// stay on the stack.
 #[inline(never)]
-fn app<'a>(
-    hardware: BenchHardware<'a>,
-    clock: &'a CycleClock,
-    bench: &RefCell<Bench>,
+fn settings(shared: Shared) -> Settings {
+    now(bench::settings(shared.bench, shared.flash, shared.clock))
+}
+
+#[inline(never)]
+fn network(shared: Shared, settings: &Settings) -> &'static mut Stack {
+    PARTS
+        .network
+        .init_with(|| Stack::new(shared.bench, shared.clock, settings.broker))
+}
+
+#[inline(never)]
+fn app(
+    shared: Shared,
+    node: &'static mut Node<&'static mut [u8]>,
     settings: &Settings,
-    recent: Vec<Id, RECENT_IDS_MAX>,
-    readings: &'static mut [u8; READINGS_BYTES],
-) -> App<'a, CycleClock, BenchHardware<'a>, &'static mut [u8]> {
-    let before = Kept::read(&cpu::read_kept()).map(|kept| kept.after_reset(BLIND_MS));
+    failed_starts: u8,
+) -> &'static mut BoardApp {
+    let Shared {
+        bench,
+        clock,
+        flash,
+    } = shared;
+    let wire = PARTS.wire.init_with(RefCell::default);
+    PARTS.app.init_with(|| {
+        let hardware = BenchHardware::new(bench, wire, clock, flash);
+        App::new(clock, hardware, node, settings.login.clone(), failed_starts)
+    })
+}
+
+/// Sets the node up with what it knows from before; starts that failed, this one among them.
+#[inline(never)]
+fn begin(node: &mut Node<&'static mut [u8]>, shared: Shared, settings: &Settings) -> u8 {
+    let mut before = kept();
+    if let Some(kept) = &mut before {
+        kept.was_reset(BLIND_MS);
+    }
     let safe_mode = before.as_ref().is_some_and(Kept::is_safe_mode);
     let failed_starts = before.as_ref().map_or(1, |kept| kept.failed_starts);
     let reason = match (&before, safe_mode) {
@@ -154,48 +202,82 @@ fn app<'a>(
         (Some(_), false) => "reset",
         (None, false) => "power on",
     };
-    bench.borrow_mut().say(format_args!("start {reason}"));
-    let saved = match before {
-        Some(kept) if !safe_mode => kept.saved,
-        _ => Saved {
-            actuators: Vec::new(),
-            recent,
-        },
-    };
-    let boot = clock.entropy();
-    let options = options(settings, safe_mode);
-    let seed = boot.rotate_left(16);
-    let readings = readings.as_mut_slice();
-    let node = Node::new(options, readings, boot, Some(&saved), seed, clock.now_ms());
-    App::new(clock, hardware, node, settings.login.clone(), failed_starts)
+    shared
+        .bench
+        .borrow_mut()
+        .say(format_args!("start {reason}"));
+    options(node.options(), settings, safe_mode);
+    match &before {
+        Some(kept) if !safe_mode => {
+            // Flash has to know its ids, whether they are used or not.
+            recent(shared);
+            set_up_node(node, shared.clock, &kept.saved);
+        }
+        _ => after_power_cut(node, shared),
+    }
+    failed_starts
 }
 
-fn options(settings: &Settings, safe_mode: bool) -> NodeOptions {
+#[inline(never)]
+fn kept() -> Option<Kept> {
+    Kept::read(&cpu::read_kept())
+}
+
+#[inline(never)]
+fn after_power_cut(node: &mut Node<&'static mut [u8]>, shared: Shared) {
+    let saved = Saved {
+        actuators: Vec::new(),
+        recent: recent(shared),
+    };
+    set_up_node(node, shared.clock, &saved);
+}
+
+fn set_up_node(node: &mut Node<&'static mut [u8]>, clock: &CycleClock, saved: &Saved) {
+    let boot = clock.entropy();
+    let seed = boot.rotate_left(16);
+    node.set_up(boot, Some(saved), seed, clock.now_ms());
+}
+
+#[inline(never)]
+fn recent(shared: Shared) -> Vec<Id, RECENT_IDS_MAX> {
+    now(shared.flash.borrow_mut().recent()).unwrap_or_else(|_| {
+        shared.bench.borrow_mut().say(format_args!("flash failed"));
+        Vec::new()
+    })
+}
+
+/// What a future gives that never waits, as those of this board's flash.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("this board's flash does not wait"),
+    }
+}
+
+fn options(options: &mut NodeOptions, settings: &Settings, safe_mode: bool) {
     let firmware = if safe_mode {
         concat!("lx106-", env!("CARGO_PKG_VERSION"), "-safe")
     } else {
         concat!("lx106-", env!("CARGO_PKG_VERSION"))
     };
+    options.name.clone_from(&settings.login.name);
+    options.firmware = firmware.try_into().unwrap_or_default();
     let metrics = METRICS
         .into_iter()
         .take(if safe_mode { 0 } else { METRICS.len() });
-    NodeOptions {
-        name: settings.login.name.clone(),
-        firmware: firmware.try_into().unwrap_or_default(),
-        metrics: metrics
-            .map(|(metric, dead_band)| MetricOptions {
-                name: name(metric),
-                dead_band,
-            })
-            .collect(),
-        actuators: OUTPUTS
-            .into_iter()
-            .map(|(output, _)| ActuatorOptions::new(name(output)))
-            .collect(),
-        interval_ms: settings.interval_ms,
-        heartbeat_ms: HEARTBEAT_MS,
-        encoding: Encoding::Protobuf,
-    }
+    options
+        .metrics
+        .extend(metrics.map(|(metric, dead_band)| MetricOptions {
+            name: name(metric),
+            dead_band,
+        }));
+    let outputs = OUTPUTS.into_iter();
+    options
+        .actuators
+        .extend(outputs.map(|(output, _)| ActuatorOptions::new(name(output))));
+    options.interval_ms = settings.interval_ms;
+    options.heartbeat_ms = HEARTBEAT_MS;
+    options.encoding = Encoding::Protobuf;
 }
 
 fn name(text: &str) -> Name {

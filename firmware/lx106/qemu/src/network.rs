@@ -25,25 +25,25 @@ const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// Locally administered.
 const MAC_ADDRESS: [u8; 6] = [0x02, 0x5b, 0, 0, 0, 1];
 
-const RECEIVE_BYTES: usize = 1_024;
-const SEND_BYTES: usize = 1_536;
+const RECEIVE_BYTES: usize = 512;
+const SEND_BYTES: usize = 1_024;
 /// The other side has not acknowledged anything for so long: the connection is dead.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Ports for connections of ours (RFC 6335).
 const FIRST_PORT: u16 = 49_152;
 
-struct Inner<'a> {
+struct Inner {
     interface: Interface,
-    sockets: SocketSet<'a>,
+    sockets: SocketSet<'static>,
     ethernet: Ethernet,
     socket: SocketHandle,
 }
 
 /// The network.
-pub(crate) struct Stack<'a> {
-    inner: RefCell<Inner<'static>>,
-    bench: &'a RefCell<Bench>,
-    clock: &'a CycleClock,
+pub(crate) struct Stack {
+    inner: RefCell<Inner>,
+    bench: &'static RefCell<Bench>,
+    clock: &'static CycleClock,
     broker: SocketAddrV4,
 }
 
@@ -60,11 +60,11 @@ static mut MEMORY: Memory = Memory {
 /// By itself, because it is not all zeros: what is not takes room in the image too.
 static mut SOCKETS: [SocketStorage<'static>; 1] = [SocketStorage::EMPTY];
 
-impl<'a> Stack<'a> {
+impl Stack {
     /// Called once.
     pub(crate) fn new(
-        bench: &'a RefCell<Bench>,
-        clock: &'a CycleClock,
+        bench: &'static RefCell<Bench>,
+        clock: &'static CycleClock,
         broker: SocketAddrV4,
     ) -> Self {
         let mut ethernet = Ethernet::new(MAC_ADDRESS);
@@ -120,7 +120,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-impl Network for Stack<'_> {
+impl Network for Stack {
     type Stream<'a>
         = Stream<'a>
     where
@@ -156,7 +156,7 @@ impl Network for Stack<'_> {
 
 /// A connection; the broker is told when it is dropped.
 pub(crate) struct Stream<'a> {
-    stack: &'a Stack<'a>,
+    stack: &'a Stack,
 }
 
 impl Drop for Stream<'_> {

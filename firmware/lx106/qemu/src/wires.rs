@@ -73,16 +73,16 @@ impl DhtWire {
 
 /// The node's end of the wire to the DHT11, and its delays.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DhtPin<'a> {
-    pub(crate) wire: &'a RefCell<DhtWire>,
-    pub(crate) bench: &'a RefCell<Bench>,
+pub(crate) struct DhtPin {
+    pub(crate) wire: &'static RefCell<DhtWire>,
+    pub(crate) bench: &'static RefCell<Bench>,
 }
 
-impl ErrorType for DhtPin<'_> {
+impl ErrorType for DhtPin {
     type Error = Infallible;
 }
 
-impl InputPin for DhtPin<'_> {
+impl InputPin for DhtPin {
     fn is_high(&mut self) -> Result<bool, Infallible> {
         let mut wire = self.wire.borrow_mut();
         wire.now_ns += LOOK_NS;
@@ -94,7 +94,7 @@ impl InputPin for DhtPin<'_> {
     }
 }
 
-impl OutputPin for DhtPin<'_> {
+impl OutputPin for DhtPin {
     fn set_low(&mut self) -> Result<(), Infallible> {
         let mut wire = self.wire.borrow_mut();
         wire.held_low = true;
@@ -111,7 +111,7 @@ impl OutputPin for DhtPin<'_> {
     }
 }
 
-impl DelayNs for DhtPin<'_> {
+impl DelayNs for DhtPin {
     fn delay_ns(&mut self, ns: u32) {
         self.wire.borrow_mut().now_ns += u64::from(ns);
     }
@@ -119,18 +119,18 @@ impl DelayNs for DhtPin<'_> {
 
 /// The soil probe; every fifth reading is bad.
 #[derive(Debug)]
-pub(crate) struct Probe<'a> {
-    bench: &'a RefCell<Bench>,
+pub(crate) struct Probe {
+    bench: &'static RefCell<Bench>,
     readings: u8,
 }
 
-impl<'a> Probe<'a> {
-    pub(crate) const fn new(bench: &'a RefCell<Bench>) -> Self {
+impl Probe {
+    pub(crate) const fn new(bench: &'static RefCell<Bench>) -> Self {
         Self { bench, readings: 0 }
     }
 }
 
-impl Adc for Probe<'_> {
+impl Adc for Probe {
     fn read(&mut self) -> u16 {
         self.readings = (self.readings + 1) % 5;
         if self.readings == 0 {
@@ -142,15 +142,15 @@ impl Adc for Probe<'_> {
 
 /// A pin with something to switch; the bench tells when it moves.
 #[derive(Debug)]
-pub(crate) struct Switched<'a> {
+pub(crate) struct Switched {
     pub(crate) name: &'static str,
     /// Its other side is at the supply.
     pub(crate) on_when_low: bool,
-    pub(crate) bench: &'a RefCell<Bench>,
-    pub(crate) clock: &'a CycleClock,
+    pub(crate) bench: &'static RefCell<Bench>,
+    pub(crate) clock: &'static CycleClock,
 }
 
-impl Switched<'_> {
+impl Switched {
     fn show(&self, on: bool) {
         let state = if on { "on" } else { "off" };
         let at_ms = self.clock.now_us() / 1_000;
@@ -159,11 +159,11 @@ impl Switched<'_> {
     }
 }
 
-impl ErrorType for Switched<'_> {
+impl ErrorType for Switched {
     type Error = Infallible;
 }
 
-impl OutputPin for Switched<'_> {
+impl OutputPin for Switched {
     fn set_low(&mut self) -> Result<(), Infallible> {
         self.show(self.on_when_low);
         Ok(())
