@@ -33,7 +33,7 @@ const PAUSE_S_MAX: u64 = 10;
 const EVENTS_TOGETHER_MAX: usize = 256;
 /// Pause after events were read: what a busy station tells meanwhile is read in one go. An event
 /// after a silence is read at once.
-const READ_PAUSE: Duration = Duration::from_millis(20);
+const READ_PAUSE: Duration = Duration::from_millis(50);
 /// Minutes of the sparklines.
 const RECENT_MIN: i64 = 15;
 
@@ -84,6 +84,7 @@ async fn session(
                 Some(None) | None => break,
             }
         }
+        let is_full = together.len() >= EVENTS_TOGETHER_MAX;
         // What was missed is in the present state.
         stale = together
             .iter()
@@ -98,7 +99,9 @@ async fn session(
         if events.send(Event::Net(net)).await.is_err() {
             return Ok(());
         }
-        sleep(READ_PAUSE).await;
+        if !is_full {
+            sleep(READ_PAUSE).await;
+        }
     }
 }
 

@@ -12,10 +12,10 @@ pub(crate) fn head() {
 
 /// A number and its unit; without an aim only what others need is told.
 pub(crate) fn row(what: &str, measured: f64, unit: &str, aim: Option<f64>, beside: &str) {
-    let digits = if measured < 10.0 && measured.fract() != 0.0 {
-        2
-    } else {
-        0
+    let digits = match measured {
+        _ if measured.fract() == 0.0 || measured >= 100.0 => 0,
+        _ if measured >= 10.0 => 1,
+        _ => 2,
     };
     let (aim_text, met) = match aim {
         Some(aim) => (

@@ -10,7 +10,7 @@ use super::{Link, Series, Spark, State};
 use crate::{event::Action, keymap::Place};
 
 /// Up to so many series, all are asked for at once and kept.
-pub(crate) const SPARK_SERIES_MAX: usize = 600;
+pub(crate) const SPARK_SERIES_MAX: usize = 100;
 /// Nodes whose sparklines are kept at a larger station.
 const SPARK_NODES_MAX: usize = 400;
 /// Nodes that are asked for together.

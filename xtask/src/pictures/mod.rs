@@ -28,8 +28,8 @@ const WHILE: Duration = Duration::from_secs(40);
 const WARM: &str = "kitchen";
 
 pub(crate) fn run(shell: &Shell) -> Result<()> {
-    cmd!(shell, "cargo build --locked --bin signalbox").run()?;
-    let program = system::target_dir(shell)?.join("debug/signalbox");
+    cmd!(shell, "cargo build --locked --release --bin signalbox").run()?;
+    let program = system::target_dir(shell)?.join("release/signalbox");
     let home = shell.create_temp_dir()?;
     let demo = Demo::start(&program, home.path())?;
     demo.rule(&program)?;
