@@ -56,15 +56,16 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
     screen.watch(Duration::from_secs(2));
     take(&screen, "node")?;
     // The second cursor at the peak, the first some time before it.
-    screen.keys(":chart greenhouse temperature\r:range last 6h\r")?;
-    screen.until("6 h")?;
+    screen.keys(":chart greenhouse temperature\r:overlay kitchen\r:range last 2h\r")?;
+    screen.until("2 h")?;
     screen.until("max ")?;
     screen.keys("pxH")?;
     screen.until("Δ")?;
     take(&screen, "chart")?;
     screen.keys("2")?;
     screen.until("lamp")?;
-    screen.keys("er")?;
+    screen.keys("e")?;
+    screen.until("Threshold")?;
     screen.keys("\u{12}")?;
     screen.until("It would have fired")?;
     take(&screen, "dry-run")?;

@@ -174,7 +174,8 @@ fn shape(text: &str, x: u16, y: u16) -> Option<String> {
     match c {
         '\u{2581}'..='\u{2588}' => {
             let eighths = u16::try_from(u32::from(c) - 0x2580).ok()?;
-            let tall = (HEIGHT * eighths).div_ceil(8);
+            // A row's full bar does not touch the row above.
+            let tall = ((HEIGHT - 1) * eighths).div_ceil(8);
             Some(rect(x, y + HEIGHT - tall, WIDTH, tall))
         }
         '\u{258c}' => Some(rect(x, y, WIDTH / 2, HEIGHT)),
