@@ -1,6 +1,6 @@
 //! The whole station as its users run it: the built program as a process of its own, real
 //! connections, a real disk. `cargo bench -p signalbox --bench station [PART]`, where PART is
-//! `start`, `rate`, `latency`, `screen`, `card`, or, with Mosquitto and PostgreSQL from their
+//! `start`, `rate`, `latency`, `card`, or, with Mosquitto and PostgreSQL from their
 //! packages, `ingest` or `external` (latency).
 
 mod card;
@@ -8,7 +8,6 @@ mod daemon;
 mod ingest;
 mod latency;
 mod rate;
-mod screen;
 mod start;
 
 use anyhow::{Context as _, Result};
@@ -32,9 +31,6 @@ async fn main() -> Result<()> {
     }
     if is_wanted("latency") {
         latency::run().await?;
-    }
-    if is_wanted("screen") {
-        screen::run().await?;
     }
     if is_wanted("card") {
         card::run().await?;

@@ -34,10 +34,8 @@ use crate::{log, output};
 const MARK_NAME: &str = "demo.txt";
 /// Names of the first nodes; more are numbered.
 const NAMES: [&str; 3] = ["greenhouse", "kitchen", "cellar"];
-/// The made-up past.
-const PAST_H: i64 = 6;
-/// Between two readings of the past.
-const PAST_STEP_S: u32 = 10;
+/// The made-up past: from and to so many hours ago, with a reading every so many seconds.
+const PAST: [(i64, i64, u32); 2] = [(7 * 24, 6, 300), (6, 0, 10)];
 /// Rooms warm and cool this many times faster than in reality, so that one sees it.
 const SPEED: f64 = 30.0;
 /// Time between two readings.
@@ -160,8 +158,10 @@ async fn fill(station: &Station, endpoint: &Endpoint, nodes: u32) -> anyhow::Res
         let mut setup = node(&client, at).await?;
         if fresh {
             let now_s = Utc::now().timestamp();
-            let past = (now_s - PAST_H * 3_600, now_s);
-            publish_past(&options, &mut setup, past, PAST_STEP_S).await?;
+            for (from_h, to_h, step_s) in PAST {
+                let past = (now_s - from_h * 3_600, now_s - to_h * 3_600);
+                publish_past(&options, &mut setup, past, step_s).await?;
+            }
         }
         setups.push(setup);
     }

@@ -24,6 +24,8 @@ const FOLDER: &str = "docs/images";
 const BYTES_MAX: usize = 60_000;
 /// What happens while one looks shall be on the pictures too.
 const WHILE: Duration = Duration::from_secs(40);
+/// Between keys that do not wait for a text.
+const PAUSE: Duration = Duration::from_millis(500);
 /// A room that is too warm, so that an incident is there to look at.
 const WARM: &str = "kitchen";
 
@@ -52,8 +54,6 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
     take(&screen, "overview")?;
     screen.keys(":node greenhouse\r")?;
     screen.until("max ")?;
-    screen.keys("v")?;
-    screen.watch(Duration::from_secs(2));
     take(&screen, "node")?;
     // The second cursor at the peak, the first some time before it.
     screen.keys(":chart greenhouse temperature\r:overlay kitchen\r:range last 2h\r")?;
@@ -69,11 +69,15 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
     screen.keys("\u{12}")?;
     screen.until("It would have fired")?;
     take(&screen, "dry-run")?;
-    screen.keys("\u{1b}3\r")?;
+    // A key right behind Esc would be taken for Alt with it.
+    screen.keys("\u{1b}")?;
+    screen.watch(PAUSE);
+    screen.keys("3")?;
+    screen.watch(PAUSE);
+    screen.keys("\r")?;
     screen.until("fired")?;
     screen.watch(Duration::from_secs(1));
     take(&screen, "incident")?;
-    screen.keys("\u{1b}q")?;
     Ok(())
 }
 
