@@ -48,7 +48,7 @@ const FRAME: Duration = Duration::from_millis(5);
 /// a command is confirmed, an incident fires.
 const NEWS_FRAME: Duration = Duration::from_millis(100);
 /// Shortest pause between two frames that only measurements or the clock change.
-const DATA_FRAME: Duration = Duration::from_millis(500);
+const DATA_FRAME: Duration = Duration::from_secs(1);
 /// How long a terminal may take to tell its background.
 const BACKGROUND: Duration = Duration::from_millis(400);
 /// An answer of the terminal that came too late arrives as a whole within this time; nobody types
