@@ -7,7 +7,7 @@ mod reload;
 mod sources;
 
 pub use load::{ConfigError, EXAMPLE, default_file, load};
-pub use reload::{Change, Changes, LiveConfig, Reloader};
+pub use reload::{Change, Changes, LiveConfig, ReloadError, Reloader};
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -79,12 +79,30 @@ impl Default for StoreConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiConfig {
-    /// TCP address; plain HTTP, so loopback unless a proxy in front ends TLS.
+    /// TCP address; TLS, and on loopback also plain HTTP.
     pub address: std::net::IpAddr,
     /// TCP port; 0 picks a free one.
     pub port: u16,
     /// Unix socket; in the data folder when absent.
     pub socket: Option<PathBuf>,
+    /// Who may speak plain HTTP instead of TLS.
+    pub plain_text: PlainText,
+    /// PEM file with the certificate that the station shows, and those that lead to its
+    /// authority; one of its own making when absent.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with its key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Who may speak plain HTTP to the API over TCP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlainText {
+    /// This machine: nobody listens in on loopback.
+    #[default]
+    Loopback,
+    /// Everyone who reaches the port, because a proxy in front ends TLS.
+    Proxy,
 }
 
 impl Default for ApiConfig {
@@ -93,6 +111,9 @@ impl Default for ApiConfig {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             port: 8080,
             socket: None,
+            plain_text: PlainText::default(),
+            cert_file: None,
+            key_file: None,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`store`] | batches | durable rows, and every query |
 //! | [`live`] | committed changes | events for every listener |
 //! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
+//! | [`tls`] | certificate and key | the encrypted side of the API's listener |
 //! | [`systemd`] | the engine's heartbeat, troubles | readiness, watchdog, a line of status |
 
 pub mod alerts;
@@ -29,3 +30,4 @@ pub mod rules;
 pub mod run;
 pub mod store;
 pub mod systemd;
+pub mod tls;

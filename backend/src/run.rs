@@ -12,6 +12,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
+use signalbox_protocol::api::fingerprint::Fingerprint;
 use tokio::{
     net::TcpListener,
     sync::{Notify, Semaphore, watch},
@@ -23,9 +24,9 @@ use uuid::Uuid;
 use crate::{
     alerts::mail::{self, SmtpMailer},
     api::{self, AppState, WEBSOCKETS_MAX},
-    auth::Accounts,
+    auth::{Accounts, Presence},
     clock::SharedClock,
-    config::{Config, LiveConfig, Reloader},
+    config::{Config, LiveConfig, PlainText, Reloader},
     counters::Counters,
     engine::{self, EngineHandle, EngineParts, Heart},
     health::{self, Vitals},
@@ -36,6 +37,7 @@ use crate::{
     prune,
     store::{self, Place, SharedStore, StoreError, StoreUrl},
     systemd::{self, Supervised},
+    tls::{ServerTls, TlsError},
 };
 
 /// Name of the database in the data folder.
@@ -64,6 +66,9 @@ pub enum RunError {
     /// The `[mail]` section of the configuration.
     #[error(transparent)]
     Mail(#[from] mail::MailConfigError),
+    /// The certificate of the API.
+    #[error("the API has no certificate: {0}")]
+    Tls(#[from] TlsError),
     /// The embedded broker, or how to reach an external one.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -95,6 +100,7 @@ impl RunError {
                 }
             },
             Self::Mapping(_) => "correct the `[[mapping]]` in the configuration",
+            Self::Tls(error) => error.hint(),
             Self::Mail(_) => "correct `[mail]` in the configuration",
             Self::Broker(BrokerError::External(_)) => "correct `[mqtt]` in the configuration",
             Self::Broker(BrokerError::Embedded(mqtt::StartError::Listen { .. })) => {
@@ -157,6 +163,8 @@ pub struct Station {
     pub mqtt: Option<SocketAddr>,
     /// The unix socket.
     pub socket: PathBuf,
+    /// Of the API's certificate at the start.
+    pub fingerprint: Fingerprint,
     /// The store, for whoever hosts the station in its own process.
     pub store: SharedStore,
     /// Gives it another configuration.
@@ -331,6 +339,7 @@ impl Station {
         let http = listeners.http.local_addr().map_err(RunError::Identity)?;
         // A mail server that cannot be used is an error now, and not when the first mail is due.
         config.mail.as_ref().map(SmtpMailer::new).transpose()?;
+        let tls = ServerTls::open(&config.api, &listeners::data_dir_path(&config)?)?;
         let core = Core::start(&config, &clock, &shutdown).await?;
         let store = core.store.clone();
         let live_config = core.config.subscribe();
@@ -348,13 +357,19 @@ impl Station {
             counters: core.counters,
             store_trouble: core.store_trouble,
             link: core.broker.link(),
+            presence: Presence::default(),
             accounts: Accounts::new(store.clone(), clock, live_config.clone()),
             config: live_config,
             own_uid,
+            tls: tls.clone(),
             shutdown: front.clone(),
             websockets: Arc::new(Semaphore::new(WEBSOCKETS_MAX)),
         }));
-        let served = api::serve_http(listeners.http, router.clone(), front.clone());
+        let door = api::Door {
+            tls: tls.clone(),
+            plain_text: config.api.plain_text,
+        };
+        let served = api::serve_http(listeners.http, door, router.clone(), front.clone());
         let mut api = vec![tokio::spawn(served)];
         if let Some(listener) = unix.take_listener() {
             let served = api::serve_unix(listener, router, front.clone());
@@ -365,8 +380,9 @@ impl Station {
             http,
             mqtt: core.broker.listens_on(),
             socket: unix.path.clone(),
+            fingerprint: tls.fingerprint(),
             store,
-            reloader: Reloader::new(core.config, core.decoder),
+            reloader: Reloader::new(core.config, core.decoder, tls),
             shutdown,
             front,
             api,
@@ -430,10 +446,14 @@ impl Station {
         if config.mail.is_none() {
             tracing::info!("no mail server is configured: alerts show in the terminal only");
         }
-        if !self.http.ip().is_loopback() {
+        tracing::info!(
+            "the certificate of the API has the fingerprint SHA-256 {}",
+            self.fingerprint
+        );
+        if config.api.plain_text == PlainText::Proxy {
             tracing::warn!(
                 address = %self.http,
-                "the API is plain HTTP and reachable from the network: put TLS in front of it"
+                "the API takes plain HTTP from everyone who reaches it: only a proxy may"
             );
         }
         match self.store.users().await {

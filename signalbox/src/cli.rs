@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, demo, dial_stdio, health, incidents, login, logout, nodes, publish,
-    rules, send, serve, sim, store, subscribe, terminal, user, watch,
+    commands, config, data, demo, dial_stdio, fingerprint, health, incidents, login, logout, nodes,
+    publish, rules, send, serve, sessions, sim, store, subscribe, terminal, user, watch,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -49,6 +49,10 @@ enum Verb {
     Incidents(incidents::Args),
     /// Tell whether the station, its store and its broker work; exit code 1 when not
     Health(health::Args),
+    /// Print the fingerprint of the station's certificate, to compare it
+    Fingerprint(fingerprint::Args),
+    /// List who is logged in and from where, or end that
+    Sessions(sessions::Args),
     /// Manage accounts
     #[command(subcommand)]
     User(user::UserVerb),
@@ -95,6 +99,8 @@ impl Cli {
             Verb::Rules(args) => rules::run(args).await,
             Verb::Incidents(args) => incidents::run(args).await,
             Verb::Health(args) => health::run(args).await,
+            Verb::Fingerprint(args) => fingerprint::run(args).await,
+            Verb::Sessions(args) => sessions::run(args).await,
             Verb::User(verb) => user::run(verb).await,
             Verb::Store(verb) => store::run(verb).await,
             Verb::Config(args) => config::run(&args),

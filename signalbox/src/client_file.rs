@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use signalbox_protocol::api::fingerprint::Fingerprint;
 use signalbox_tui::{Depth, Keymap, Settings};
 
 /// Name of the file.
@@ -37,6 +38,11 @@ pub(crate) struct ClientFile {
 pub(crate) struct Profile {
     /// Its address.
     pub(crate) host: String,
+    /// File of authorities whose certificates are believed over `tcp://`; beside this file when
+    /// its path is not a full one.
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate that is believed over `tcp://`.
+    pub(crate) fingerprint: Option<Fingerprint>,
     /// Whether its terminal only looks.
     #[serde(default)]
     pub(crate) read_only: bool,

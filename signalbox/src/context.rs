@@ -1,22 +1,21 @@
 //! Which station a verb talks to, and as whom. Tokens of `signalbox login` are kept in a file of
 //! the user's own, by address of the station.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::{path::PathBuf, str::FromStr};
 
 use anyhow::Context as _;
 use signalbox_backend::{
     config::{self, Config},
     listeners,
 };
+use signalbox_protocol::api::fingerprint::Fingerprint;
 use signalbox_tui::client::{Client, Endpoint, EndpointError};
 
-use crate::client_file::{ClientFile, Profile};
+use crate::{
+    client_file::{ClientFile, Profile},
+    state_file,
+    trust::{self, Said},
+};
 
 /// Name of the file with tokens.
 const TOKENS_NAME: &str = "sessions.json";
@@ -68,6 +67,23 @@ pub(crate) struct StationArgs {
         global = true
     )]
     token: Option<String>,
+    /// Over tcp://, believe certificates of the authorities in this PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        conflicts_with = "fingerprint",
+        display_order = AFTER_THE_VERBS_OWN
+    )]
+    ca: Option<PathBuf>,
+    /// Over tcp://, believe the certificate with this fingerprint
+    #[arg(
+        long,
+        value_name = "SHA256",
+        global = true,
+        display_order = AFTER_THE_VERBS_OWN
+    )]
+    fingerprint: Option<Fingerprint>,
     /// Print JSON, as the API gives it
     #[arg(long, global = true, display_order = AFTER_THE_VERBS_OWN)]
     pub(crate) json: bool,
@@ -75,10 +91,12 @@ pub(crate) struct StationArgs {
 
 impl StationArgs {
     /// As if given to a verb.
-    pub(crate) const fn new(host: Option<Place>, token: Option<String>) -> Self {
+    pub(crate) fn new(host: Option<Place>, token: Option<String>, said: Said) -> Self {
         Self {
             host,
             token,
+            ca: said.ca,
+            fingerprint: said.fingerprint,
             json: false,
         }
     }
@@ -116,61 +134,36 @@ impl StationArgs {
 
     /// A client with the session that is kept for this station, if any.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let endpoint = self.endpoint()?;
+        let (endpoint, profile) = self.place()?;
         let token = self.token(&endpoint)?;
-        Ok(Client::new(endpoint, token))
+        self.client_at(endpoint, profile.as_ref(), token)
+    }
+
+    /// A client of a station as somebody else.
+    pub(crate) fn client_at(
+        &self,
+        endpoint: Endpoint,
+        profile: Option<&Profile>,
+        token: Option<String>,
+    ) -> anyhow::Result<Client> {
+        let said = Said {
+            ca: self.ca.clone(),
+            fingerprint: self.fingerprint,
+        };
+        let trust = trust::trust(&endpoint, &said, profile)?;
+        Ok(Client::trusting(endpoint, trust, token))
     }
 
     /// The token for a station: the one named, else the one kept.
     pub(crate) fn token(&self, endpoint: &Endpoint) -> anyhow::Result<Option<String>> {
         match &self.token {
             Some(token) => Ok(Some(token.clone())),
-            None => Ok(tokens()?.remove(&endpoint.to_string())),
+            None => Ok(state_file::read(TOKENS_NAME)?.remove(&endpoint.to_string())),
         }
-    }
-}
-
-fn tokens_path() -> anyhow::Result<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "signalbox")
-        .context("no home folder is known for the session's token")?;
-    let folder = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
-    Ok(folder.join(TOKENS_NAME))
-}
-
-fn tokens() -> anyhow::Result<BTreeMap<String, String>> {
-    let path = tokens_path()?;
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("`{}` cannot be read; hint: delete it", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error).with_context(|| format!("`{}`", path.display())),
     }
 }
 
 /// Keeps a token for a station, or forgets it.
 pub(crate) fn keep_token(endpoint: &Endpoint, token: Option<String>) -> anyhow::Result<()> {
-    let path = tokens_path()?;
-    let mut all = tokens()?;
-    match token {
-        Some(token) => all.insert(endpoint.to_string(), token),
-        None => all.remove(&endpoint.to_string()),
-    };
-    let write = || -> io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        // Written beside and moved, so that a crash leaves the old or the new file, whole.
-        let beside = path.with_extension("new");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        io::Write::write_all(&mut file, serde_json::to_string_pretty(&all)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    };
-    write().with_context(|| format!("`{}` cannot be written", path.display()))
+    state_file::set(TOKENS_NAME, &endpoint.to_string(), token)
 }

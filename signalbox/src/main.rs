@@ -5,6 +5,8 @@ mod client_file;
 mod context;
 mod log;
 mod output;
+mod state_file;
+mod trust;
 mod verbs;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use signalbox_protocol::api::{
     message::Message,
     node::{Node, NodeCredentials},
     rule::{DryRunReply, NewRule, Rule, RulePatch},
+    session::Session,
     station::{Health, Station},
     user::{Role, User},
 };
@@ -101,6 +102,7 @@ pub(crate) struct Admin {
     pub(crate) station: Station,
     pub(crate) health: Health,
     pub(crate) users: Option<Vec<User>>,
+    pub(crate) sessions: Option<Vec<Session>>,
     pub(crate) mails: Option<Vec<Mail>>,
 }
 
@@ -188,7 +190,12 @@ pub(crate) enum Action {
         username: String,
         role: Role,
     },
+    SetPassword {
+        username: String,
+        password: String,
+    },
     DeleteUser(String),
+    EndSession(Box<Session>),
     LoadChart(Box<Question>),
     LoadSparks(Vec<String>),
     LoadAdmin,
@@ -238,6 +245,8 @@ impl Action {
             | Self::DeleteSchedule(_)
             | Self::RemovePassword(_)
             | Self::SetRole { .. }
+            | Self::SetPassword { .. }
+            | Self::EndSession(_)
             | Self::DeleteUser(_) => Weight::Dangerous,
         }
     }
@@ -270,6 +279,18 @@ impl Action {
             Self::AddUser { username, .. } => format!("Make the account `{username}`?"),
             Self::SetRole { username, role } => {
                 format!("Make `{username}` {}? Its sessions end.", role.as_str())
+            }
+            Self::SetPassword { username, .. } => {
+                format!("Give `{username}` this password? Its sessions end.")
+            }
+            Self::EndSession(session) => {
+                let name = &session.username;
+                let from = crate::words::safe(session.from.as_deref().unwrap_or("nowhere yet"));
+                if session.expires_at.is_some() {
+                    format!("End `{name}`'s session from {from}? Its token is revoked.")
+                } else {
+                    format!("Close `{name}`'s terminal? The system's user id lets it in again.")
+                }
             }
             Self::DeleteUser(username) => format!("Delete the account `{username}`?"),
             _ => "Go on?".to_owned(),

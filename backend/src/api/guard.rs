@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{Access, REQUEST_S_MAX, SharedState, error::ApiError};
-use crate::auth::{Caller, Peer};
+use crate::auth::{Caller, Contact, Peer};
 
 /// Prefix of the WebSocket subprotocol that carries a token.
 const PROTOCOL_TOKEN_PREFIX: &str = "bearer.";
@@ -60,6 +60,15 @@ async fn admit(gate: &Gate, request: &mut Request) -> Result<(), ApiError> {
         let peer = request.extensions().get::<Peer>().copied();
         let token = token(request.headers(), gate.takes_protocol_token)?;
         let caller = caller(&gate.state, token, peer).await?;
+        if let Some(peer) = peer {
+            let agent = request.headers().get(header::USER_AGENT);
+            let agent = agent.and_then(|agent| agent.to_str().ok());
+            let contact = Contact::new(gate.state.clock.now(), peer, agent);
+            if let Some(session) = caller.session {
+                gate.state.presence.seen(session, contact.clone());
+            }
+            request.extensions_mut().insert(contact);
+        }
         if caller.role < needed {
             return Err(ApiError::role(needed, caller.role));
         }
@@ -94,7 +103,7 @@ async fn caller(
     }
     let local = match peer {
         Some(Peer::Unix { uid }) => Caller::local(uid, state.own_uid),
-        Some(Peer::Tcp(_)) | None => None,
+        Some(Peer::Tcp(_) | Peer::Tls(_)) | None => None,
     };
     local.ok_or(ApiError::Unauthorized {
         message: "this route needs a session",

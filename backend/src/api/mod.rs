@@ -19,6 +19,7 @@ mod openapi;
 mod router;
 mod rules;
 mod serve;
+mod sessions;
 mod station;
 mod users;
 mod ws;
@@ -31,14 +32,25 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    auth::Accounts, clock::SharedClock, config::LiveConfig, counters::Counters,
-    engine::EngineHandle, health::Vitals, live::Live, mqtt::Link, store::SharedStore,
+    auth::{Accounts, Presence},
+    clock::SharedClock,
+    config::LiveConfig,
+    counters::Counters,
+    engine::EngineHandle,
+    health::Vitals,
+    live::Live,
+    mqtt::Link,
+    store::SharedStore,
+    tls::ServerTls,
 };
 use error::ApiError;
 
 pub use openapi::document;
 pub use router::{Access, RouteInfo, route_list, router};
-pub use serve::{HTTP_CONNECTIONS_MAX, UNIX_CONNECTIONS_MAX, own_uid, serve_http, serve_unix};
+pub use serve::{
+    Door, HANDSHAKE_S_MAX, HTTP_CONNECTIONS_MAX, UNIX_CONNECTIONS_MAX, own_uid, serve_http,
+    serve_unix,
+};
 pub use ws::WEBSOCKETS_MAX;
 
 /// Version of the program, as the API tells it.
@@ -70,10 +82,14 @@ pub struct AppState {
     pub link: Arc<dyn Link>,
     /// Accounts and sessions.
     pub accounts: Accounts,
+    /// Who is there.
+    pub presence: Presence,
     /// The configuration as it is now.
     pub config: LiveConfig,
     /// The daemon's own user, an administrator on the unix socket.
     pub own_uid: u32,
+    /// The certificate of the TCP listener.
+    pub tls: ServerTls,
     /// Ends WebSockets and connections.
     pub shutdown: CancellationToken,
     /// One permit per WebSocket.

@@ -16,7 +16,7 @@ use utoipa::{
 use super::{
     SharedState, VERSION, auth, commands, data, incidents, mails, messages, metrics, nodes,
     router::{Access, RouteInfo, route_list},
-    rules, station, users, ws,
+    rules, sessions, station, users, ws,
 };
 
 /// The range route that needs `from` and `to`.
@@ -46,6 +46,8 @@ const SESSION: &str = "session";
         users::add,
         users::change,
         users::delete,
+        sessions::list,
+        sessions::end,
         nodes::list,
         nodes::add,
         nodes::one,

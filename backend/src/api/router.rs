@@ -19,7 +19,7 @@ use super::{
     BODY_BYTES_MAX, SharedState, auth, commands, data,
     error::ApiError,
     guard::{Gate, guard},
-    incidents, mails, messages, metrics, nodes, openapi, rules, station, users, ws,
+    incidents, mails, messages, metrics, nodes, openapi, rules, sessions, station, users, ws,
 };
 
 /// Who may call a route.
@@ -83,6 +83,9 @@ fn routes() -> Vec<Route> {
         post("/api/v1/users", ADMINISTRATOR, users::add),
         patch("/api/v1/users/{username}", ADMINISTRATOR, users::change),
         delete("/api/v1/users/{username}", ADMINISTRATOR, users::delete),
+
+        get("/api/v1/sessions", ADMINISTRATOR, sessions::list),
+        delete("/api/v1/sessions/{id}", ADMINISTRATOR, sessions::end),
 
         get("/api/v1/nodes", VIEWER, nodes::list),
         post("/api/v1/nodes", ADMINISTRATOR, nodes::add).query(),

@@ -1,10 +1,12 @@
 //! The listeners: TCP and the unix socket, one router behind both. Each connection has its
 //! peer's identity, a limit on how long a request head may take, and a place among a bounded
-//! number of connections; when all are taken, further ones get a 503 at once.
+//! number of connections; when all are taken, further ones get a 503 at once. On TCP the first
+//! byte tells TLS from plain text, which only this machine may speak.
 
 use std::{
     convert::Infallible,
     io::{self, ErrorKind},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -13,15 +15,16 @@ use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, UnixListener, UnixStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::auth::Peer;
+use crate::{auth::Peer, config::PlainText, tls::ServerTls};
 
 /// Connections over TCP at a time.
 pub const HTTP_CONNECTIONS_MAX: usize = 512;
@@ -30,6 +33,13 @@ pub const HTTP_CONNECTIONS_MAX: usize = 512;
 pub const UNIX_CONNECTIONS_MAX: usize = 128;
 /// A request head must be complete after this long; idle connections are closed after it.
 const HEAD_S_MAX: u64 = 30;
+/// TLS must be agreed on after this long.
+pub const HANDSHAKE_S_MAX: u64 = 10;
+const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_S_MAX);
+/// First byte of TLS: a record of its handshake (RFC 8446, section 5.1). No HTTP begins with it.
+const TLS_RECORD: u8 = 22;
+/// Bytes of a refused request that are read, so that it sees the reply.
+const REFUSED_BYTES_MAX: usize = 65_536;
 /// Largest request head, and buffer of a connection.
 const HEAD_BYTES_MAX: usize = 16_384;
 /// Header lines of a request.
@@ -45,8 +55,39 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
     {\"error\":{\"code\":\"unavailable\",\"message\":\"too many connections\",\
     \"hint\":\"try again in a moment\"}}";
 
+/// What somebody gets who speaks plain text where it is not taken.
+const NO_PLAIN_TEXT: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\ncontent-type: application/json\r\n\
+    upgrade: TLS/1.2\r\nconnection: upgrade, close\r\ncontent-length: 232\r\n\r\n\
+    {\"error\":{\"code\":\"plain_text\",\"message\":\"the station takes plain text from its own \
+    machine only, because others could listen in\",\
+    \"hint\":\"use TLS: `https://`, or `signalbox --host tcp://HOST:PORT`; or come by ssh with \
+    `ssh://HOST`\"}}";
+
+/// How people come in over TCP.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// The certificate.
+    pub tls: ServerTls,
+    /// Who may do without.
+    pub plain_text: PlainText,
+}
+
+impl Door {
+    fn takes_plain_text(&self, peer: SocketAddr) -> bool {
+        match self.plain_text {
+            PlainText::Loopback => peer.ip().to_canonical().is_loopback(),
+            PlainText::Proxy => true,
+        }
+    }
+}
+
 /// Serves over TCP until `shutdown`, then lets requests under way finish.
-pub async fn serve_http(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub async fn serve_http(
+    listener: TcpListener,
+    door: Door,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let connections = Connections::new(router, HTTP_CONNECTIONS_MAX, &shutdown);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -54,7 +95,10 @@ pub async fn serve_http(listener: TcpListener, router: Router, shutdown: Cancell
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection was gone at once");
                 }
-                connections.begin(stream, Peer::Tcp(address));
+                match connections.place() {
+                    Some(place) => connections.tcp(stream, address, door.clone(), place),
+                    None => refuse(stream, Peer::Tcp(address)),
+                }
             }
             Err(error) => accept_failed(&error).await,
         }
@@ -68,7 +112,10 @@ pub async fn serve_unix(listener: UnixListener, router: Router, shutdown: Cancel
     let connections = Connections::new(router, UNIX_CONNECTIONS_MAX, &shutdown);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         match accepted.and_then(|(stream, _)| Ok((stream.peer_cred()?.uid(), stream))) {
-            Ok((uid, stream)) => connections.begin(stream, Peer::Unix { uid }),
+            Ok((uid, stream)) => match connections.place() {
+                Some(place) => connections.unix(stream, uid, place),
+                None => refuse(stream, Peer::Unix { uid }),
+            },
             Err(error) => accept_failed(&error).await,
         }
     }
@@ -113,18 +160,33 @@ impl Connections {
         }
     }
 
-    fn begin<S>(&self, stream: S, peer: Peer)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => {
-                let (router, shutdown) = (self.router.clone(), self.shutdown.clone());
-                self.tasks
-                    .spawn(connection(stream, peer, router, shutdown, place));
+    /// A place among the connections; none when all are taken.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    fn unix(&self, stream: UnixStream, uid: u32, place: OwnedSemaphorePermit) {
+        let (router, shutdown) = (self.router.clone(), self.shutdown.clone());
+        let peer = Peer::Unix { uid };
+        self.tasks
+            .spawn(connection(stream, peer, router, shutdown, place));
+    }
+
+    fn tcp(&self, stream: TcpStream, address: SocketAddr, door: Door, place: OwnedSemaphorePermit) {
+        let (router, shutdown) = (self.router.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            let admitted = shutdown.run_until_cancelled(admit(stream, address, &door, HANDSHAKE));
+            match admitted.await {
+                Some(Some(Admitted::Plain(stream))) => {
+                    connection(stream, Peer::Tcp(address), router, shutdown, place).await;
+                }
+                Some(Some(Admitted::Tls(stream))) => {
+                    connection(*stream, Peer::Tls(address), router, shutdown, place).await;
+                }
+                // Refused, or the station stops.
+                Some(None) | None => {}
             }
-            Err(_) => refuse(stream, peer),
-        }
+        });
     }
 
     async fn finish(self) {
@@ -134,6 +196,65 @@ impl Connections {
             tracing::warn!("requests under way were broken off after {DRAIN_S_MAX} s");
         }
     }
+}
+
+enum Admitted {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Agrees on TLS with who wants it, and sends away who must and does not.
+async fn admit(
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: &Door,
+    limit: Duration,
+) -> Option<Admitted> {
+    let takes_plain_text = door.takes_plain_text(peer);
+    let first_limit = if takes_plain_text {
+        Duration::from_secs(HEAD_S_MAX)
+    } else {
+        limit
+    };
+    let mut first = [0];
+    match timeout(first_limit, stream.peek(&mut first)).await {
+        Ok(Ok(1)) => {}
+        // It left, or said nothing.
+        _ => return None,
+    }
+    if first[0] != TLS_RECORD {
+        if takes_plain_text {
+            return Some(Admitted::Plain(stream));
+        }
+        tracing::info!(%peer, "plain text was refused, it is for loopback only");
+        refuse_plain_text(stream).await;
+        return None;
+    }
+    let handshake = door.tls.acceptor().accept(stream);
+    match timeout(limit, handshake).await {
+        Ok(Ok(stream)) => Some(Admitted::Tls(Box::new(stream))),
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "TLS was not agreed on");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%peer, "TLS was not agreed on within {limit:?}");
+            None
+        }
+    }
+}
+
+/// Says why, and reads what comes meanwhile: a connection that is closed with something unread
+/// loses the reply.
+async fn refuse_plain_text(mut stream: TcpStream) {
+    let told = async {
+        stream.write_all(NO_PLAIN_TEXT).await?;
+        stream.shutdown().await?;
+        let mut rest = stream.take(REFUSED_BYTES_MAX as u64);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // A courtesy: it is gone either way.
+    let _ = timeout(Duration::from_secs(1), told).await;
 }
 
 /// Tells a connection over the limit so, without waiting for it.
@@ -192,12 +313,81 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reply_over_the_limit_is_whole_and_has_the_envelope() {
+    fn replies_without_a_router_are_whole_and_have_the_envelope() {
         use signalbox_protocol::api::error::ErrorBody;
-        let text = std::str::from_utf8(FULL).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", body.len())));
-        let body: ErrorBody = serde_json::from_str(body).unwrap();
-        assert_eq!(body.error.code, "unavailable");
+        for (reply, code) in [(FULL, "unavailable"), (NO_PLAIN_TEXT, "plain_text")] {
+            let text = std::str::from_utf8(reply).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let length = format!("content-length: {}", body.len());
+            assert!(head.contains(&length), "{length}");
+            let body: ErrorBody = serde_json::from_str(body).unwrap();
+            assert_eq!(body.error.code, code);
+        }
+    }
+
+    #[test]
+    fn plain_text_is_for_this_machine_unless_a_proxy_is_in_front() {
+        let dir = tempfile::tempdir().unwrap();
+        let tls = ServerTls::open(&crate::config::ApiConfig::default(), dir.path()).unwrap();
+        let takes = |plain_text, peer: &str| {
+            let tls = tls.clone();
+            let door = Door { tls, plain_text };
+            door.takes_plain_text(SocketAddr::new(peer.parse().unwrap(), 1))
+        };
+        for own in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(takes(PlainText::Loopback, own), "{own}");
+        }
+        for other in ["192.168.1.2", "::", "0.0.0.0", "fe80::1", "::ffff:10.0.0.1"] {
+            assert!(!takes(PlainText::Loopback, other), "{other}");
+            assert!(takes(PlainText::Proxy, other), "{other}");
+        }
+    }
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap());
+        let (near, far) = tokio::join!(near, listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    }
+
+    fn door() -> (tempfile::TempDir, Door) {
+        let dir = tempfile::tempdir().unwrap();
+        let tls = ServerTls::open(&crate::config::ApiConfig::default(), dir.path()).unwrap();
+        let plain_text = PlainText::Loopback;
+        (dir, Door { tls, plain_text })
+    }
+
+    #[tokio::test]
+    async fn plain_text_from_elsewhere_gets_the_reason_and_the_way_out() {
+        let (_dir, door) = door();
+        let (mut near, far) = pair().await;
+        near.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\n\r\n{\"password\":\"x\"}")
+            .await
+            .unwrap();
+        let elsewhere = "192.168.1.2:5".parse().unwrap();
+        let reply = async {
+            let mut reply = String::new();
+            near.read_to_string(&mut reply).await.unwrap();
+            near.shutdown().await.unwrap();
+            reply
+        };
+        let (admitted, reply) = tokio::join!(admit(far, elsewhere, &door, HANDSHAKE), reply);
+        assert!(admitted.is_none());
+        assert!(reply.starts_with("HTTP/1.1 426 "), "{reply}");
+        assert!(reply.contains("ssh://HOST"), "{reply}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_agree_on_tls_in_time_is_let_go() {
+        for said in [&b""[..], &[TLS_RECORD, 3]] {
+            let (_dir, door) = door();
+            let (mut near, far) = pair().await;
+            near.write_all(said).await.unwrap();
+            let elsewhere = "192.168.1.2:5".parse().unwrap();
+            let limit = Duration::from_millis(50);
+            assert!(admit(far, elsewhere, &door, limit).await.is_none());
+            let mut rest = Vec::new();
+            near.read_to_end(&mut rest).await.unwrap();
+        }
     }
 }

@@ -54,5 +54,6 @@ pub(crate) async fn station(State(state): State<SharedState>) -> Result<Json<Sta
         outbox_oldest_age_s: oldest.map(age_s),
         counters: state.counters.snapshot(),
         store_bytes: state.store.size_bytes().await?,
+        fingerprint: Some(state.tls.fingerprint()),
     }))
 }

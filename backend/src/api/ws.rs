@@ -33,7 +33,10 @@ use tokio::{
 };
 
 use super::{SharedState, VERSION, error::ApiError};
-use crate::{auth::Caller, live::LiveEvent};
+use crate::{
+    auth::{Caller, Contact, OpenStream},
+    live::LiveEvent,
+};
 
 /// WebSockets at a time.
 pub const WEBSOCKETS_MAX: usize = 256;
@@ -67,6 +70,7 @@ const SEND_BUFFER_BYTES: usize = 65_536;
 pub(crate) async fn connect(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
+    Extension(contact): Extension<Contact>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
@@ -92,6 +96,7 @@ pub(crate) async fn connect(
                 sink,
                 events,
                 ends,
+                open: state.presence.open(caller.clone(), contact),
                 state,
                 caller,
                 _permit: permit,
@@ -129,6 +134,7 @@ enum End {
     ClientSlow,
     ClientSilent,
     SessionEnded,
+    Closed,
     Stopping,
 }
 
@@ -138,6 +144,8 @@ struct Client {
     ends: watch::Receiver<u64>,
     state: SharedState,
     caller: Caller,
+    /// Its place in the list of who is there.
+    open: OpenStream,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -166,6 +174,7 @@ impl Client {
         loop {
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(End::Stopping),
+                () = self.open.closed() => Err(End::Closed),
                 event = self.events.recv() => self.forward(event).await,
                 incoming = source.next() => match incoming {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::ClientLeft),
@@ -245,6 +254,7 @@ impl Client {
             End::ClientLeft => (close_code::NORMAL, ""),
             End::ClientSlow | End::ClientSilent => (close_code::POLICY, "too slow"),
             End::SessionEnded => (close_code::POLICY, "the session has ended"),
+            End::Closed => (close_code::POLICY, "an administrator closed it"),
             End::Stopping => (close_code::AWAY, "the station is stopping"),
         };
         let frame = CloseFrame {

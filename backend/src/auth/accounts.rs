@@ -232,6 +232,29 @@ impl Accounts {
         }))
     }
 
+    /// The newest logins that have not ended.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn sessions(&self, limit: u32) -> Result<Vec<SessionRow>, AuthError> {
+        Ok(self.store.sessions(self.clock.now(), limit).await?)
+    }
+
+    /// Ends a session at once, as an administrator.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn end_session(&self, session: &SessionRow, by: &Caller) -> Result<(), AuthError> {
+        self.store.end_session(&session.token_hash).await?;
+        self.sessions_ended();
+        tracing::info!(
+            user.name = session.username,
+            by = by.username,
+            "session ended"
+        );
+        Ok(())
+    }
+
     /// Told whenever a session may have ended before its time.
     #[must_use]
     pub fn session_ends(&self) -> watch::Receiver<u64> {

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `accounts` | sign-up, login, logout, changing accounts |
 //! | `password` | argon2id, a bounded number at a time |
+//! | `presence` | the latest request of each session, open streams |
 //! | `throttle` | slows down failed logins per account and per address |
 //! | `token` | opaque session tokens and their hashes |
 
 mod accounts;
 mod password;
+mod presence;
 mod throttle;
 mod token;
 
@@ -21,6 +23,7 @@ use signalbox_protocol::api::user::Role;
 pub(crate) use accounts::EMAIL_BYTES_MAX;
 pub use accounts::{Accounts, AuthError};
 pub use password::{HASHES_AT_ONCE_MAX, HASHES_WAITING_MAX, PasswordError, Passwords};
+pub use presence::{CONTACTS_MAX, Contact, OpenStream, Presence, Stream};
 pub use throttle::{
     ACCOUNT_FAILURES_FREE, ADDRESS_FAILURES_FREE, THROTTLE_ENTRIES_MAX, Throttle, Throttled,
 };
@@ -29,8 +32,10 @@ pub use token::{TOKEN_BYTES, Token, TokenHash};
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// Over TCP.
+    /// Over TCP in plain text.
     Tcp(SocketAddr),
+    /// Over TCP with TLS.
+    Tls(SocketAddr),
     /// Over the unix socket, with the user id that the kernel vouches for.
     Unix {
         /// User id of the process.
@@ -41,7 +46,7 @@ pub enum Peer {
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Tcp(address) | Self::Tls(address) => write!(f, "{address}"),
             Self::Unix { uid } => write!(f, "uid:{uid}"),
         }
     }

@@ -48,13 +48,15 @@ impl From<Peer> for Origin {
     fn from(peer: Peer) -> Self {
         match peer {
             Peer::Unix { uid } => Self::Uid(uid),
-            Peer::Tcp(address) => Self::Address(match address.ip().to_canonical() {
-                IpAddr::V4(v4) => v4.into(),
-                // One customer usually holds a whole /64.
-                IpAddr::V6(v6) => {
-                    std::net::Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into()
-                }
-            }),
+            Peer::Tcp(address) | Peer::Tls(address) => {
+                Self::Address(match address.ip().to_canonical() {
+                    IpAddr::V4(v4) => v4.into(),
+                    // One customer usually holds a whole /64.
+                    IpAddr::V6(v6) => {
+                        std::net::Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into()
+                    }
+                })
+            }
         }
     }
 }

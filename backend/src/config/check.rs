@@ -1,7 +1,7 @@
 //! What a well-formed configuration can still get wrong.
 
 use super::Config;
-use crate::{alerts::mail::SmtpMailer, ingest::Decoder, mqtt::external, store::StoreUrl};
+use crate::{alerts::mail::SmtpMailer, ingest::Decoder, mqtt::external, store::StoreUrl, tls};
 
 /// Smallest packet limit: our own protocol's largest telemetry message with its topic.
 const PACKET_BYTES_MIN: usize = 70_000;
@@ -57,6 +57,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         && let Err(error) = SmtpMailer::new(mail)
     {
         return wrong("mail", error.to_string());
+    }
+    if let Err(error) = tls::check(&config.api) {
+        return wrong("api", error.to_string());
     }
     if let Err(error) = external::check(config) {
         return wrong(&format!("mqtt.{}", error.key), error.problem);

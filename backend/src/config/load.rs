@@ -186,6 +186,8 @@ fn shape() -> Table {
     config.store.data_dir = Some(PathBuf::new());
     config.store.url = Some(Place::Sqlite(PathBuf::new()).into());
     config.api.socket = Some(PathBuf::new());
+    config.api.cert_file = Some(PathBuf::new());
+    config.api.key_file = Some(PathBuf::new());
     config.log.file = Some(PathBuf::new());
     config.mqtt.broker = Some(Secret::from(""));
     config.mqtt.broker_password = Some(Secret::from(""));
@@ -266,6 +268,7 @@ mod tests {
             // It names a file that would have to be there.
             .filter(|line| !line.starts_with("#ca_file") && !line.starts_with("#broker_c"))
             .filter(|line| !line.starts_with("#broker_key_file"))
+            .filter(|line| !line.starts_with("#cert_file") && !line.starts_with("#key_file"))
             .map(|line| match line.strip_prefix('#') {
                 Some(rest) if !rest.starts_with(' ') => rest,
                 _ => line,

@@ -8,8 +8,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 use toml::{Table, Value};
 
-use super::{Config, LogConfig, StoreConfig};
-use crate::ingest::{Decoder, MappingError};
+use super::{ApiConfig, Config, LogConfig, StoreConfig};
+use crate::{
+    ingest::{Decoder, MappingError},
+    tls::{ServerTls, TlsError},
+};
 
 /// The configuration as it is now; a stage looks at it whenever it works.
 pub type LiveConfig = watch::Receiver<Arc<Config>>;
@@ -26,6 +29,8 @@ const LIVE: &[&str] = &[
     "metric",
     "mail",
     "account",
+    "api.cert_file",
+    "api.key_file",
     "log.level",
 ];
 /// Keys whose values are told to nobody.
@@ -101,7 +106,11 @@ fn compare(old: &Config, new: &Config) -> Changes {
 /// What holds until the restart: the new values where they are live, the old ones elsewhere.
 fn until_restart(old: &Config, new: Config) -> Config {
     Config {
-        api: old.api.clone(),
+        api: ApiConfig {
+            cert_file: new.api.cert_file,
+            key_file: new.api.key_file,
+            ..old.api.clone()
+        },
         mqtt: old.mqtt.clone(),
         store: StoreConfig {
             raw_retention_days: new.store.raw_retention_days,
@@ -132,24 +141,51 @@ fn until_restart(old: &Config, new: Config) -> Config {
 pub struct Reloader {
     config: watch::Sender<Arc<Config>>,
     decoder: Arc<Decoder>,
+    tls: ServerTls,
+}
+
+/// Why a new configuration is refused; nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A mapping that cannot be used.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The certificate of the API.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Reloader {
-    /// For the stages that hold receivers of `config`, and the decoder that the links share.
+    /// For the stages that hold receivers of `config`, the decoder that the links share, and the
+    /// certificate of the API.
     #[must_use]
-    pub const fn new(config: watch::Sender<Arc<Config>>, decoder: Arc<Decoder>) -> Self {
-        Self { config, decoder }
+    pub const fn new(
+        config: watch::Sender<Arc<Config>>,
+        decoder: Arc<Decoder>,
+        tls: ServerTls,
+    ) -> Self {
+        Self {
+            config,
+            decoder,
+            tls,
+        }
     }
 
     /// Lets hold at once what can, and says what changed and what needs a restart.
     ///
     /// # Errors
-    /// A mapping that cannot be used; nothing has changed then.
-    pub fn reload(&self, new: Config) -> Result<Changes, MappingError> {
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, new: Config) -> Result<Changes, ReloadError> {
         let old = Arc::clone(&self.config.borrow());
         let changes = compare(&old, &new);
         let new = until_restart(&old, new);
-        self.decoder.replace(&new)?;
+        // The files may be others although their names are the same. A mapping that is refused
+        // leaves the certificate that the old configuration names.
+        self.tls.reload(&new.api)?;
+        if let Err(error) = self.decoder.replace(&new) {
+            self.tls.reload(&old.api)?;
+            return Err(error.into());
+        }
         self.config.send_replace(Arc::new(new));
         Ok(changes)
     }

@@ -13,7 +13,8 @@ use signalbox_protocol::api::{
 };
 
 use super::{
-    ActuatorFacts, CommandRow, Latest, Mail, Mark, NewMail, NodeFacts, Result, StoreError,
+    ActuatorFacts, CommandRow, Latest, Mail, Mark, NewMail, NodeFacts, Result, SessionRow,
+    StoreError,
     catalog::Catalog,
     convert::{
         flags_of, from_doc, mail_kind_of, mail_state_of, presence_of, role_of, state_of, time,
@@ -267,6 +268,24 @@ impl From<MailRow> for Mail {
 
 /// A row of `account`: name, address, role, times of making and of the last login, hash.
 pub(super) type UserRow = (String, String, String, i64, Option<i64>, String);
+
+/// Token hash, name, role, beginning, end.
+pub(super) type SessionParts = (Vec<u8>, String, String, i64, i64);
+
+/// A session from its row.
+pub(super) fn session_of(row: SessionParts) -> Result<SessionRow> {
+    let (hash, username, role, created_us, expires_us) = row;
+    let token_hash = hash.try_into().map_err(|_| StoreError::Unusable {
+        reason: "the hash of a session's token has another length".to_owned(),
+    })?;
+    Ok(SessionRow {
+        token_hash,
+        username,
+        role: role_of(&role)?,
+        created_at: time(created_us),
+        expires_at: time(expires_us),
+    })
+}
 
 /// An account and its password hash.
 pub(super) fn user_of(row: UserRow) -> Result<(User, String)> {

@@ -224,6 +224,8 @@ pub trait AccountStore: Send + Sync {
         token_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRow>>;
+    /// The newest sessions that have not ended, newest first.
+    async fn sessions(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<SessionRow>>;
     /// Ends a session; false when there was none.
     async fn end_session(&self, token_hash: &[u8; 32]) -> Result<bool>;
     /// Deletes sessions that have ended by themselves.

@@ -86,6 +86,7 @@ macro_rules! store_suite {
                 a_taken_name_is_refused,
                 a_new_password_or_role_ends_sessions,
                 sessions_end_by_time_and_by_hand,
+                sessions_are_listed_newest_first_while_they_last,
                 a_deleted_account_takes_its_sessions_along,
                 what_is_missing_is_told,
                 node_passwords_are_set_replaced_and_removed,

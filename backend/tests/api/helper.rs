@@ -17,10 +17,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use signalbox_backend::{
-    api::{AppState, own_uid, router, serve_http, serve_unix},
-    auth::Accounts,
+    api::{AppState, Door, own_uid, router, serve_http, serve_unix},
+    auth::{Accounts, Presence},
     clock::Clock,
-    config::{Config, SignupPolicy},
+    config::{ApiConfig, Config, PlainText, SignupPolicy},
     counters::Counters,
     engine::{EngineHandle, REQUEST_QUEUE_MAX, Request},
     ingest::INBOUND_QUEUE_MESSAGES_MAX,
@@ -28,6 +28,7 @@ use signalbox_backend::{
     live::Live,
     mqtt::{Link, LinkError, Publish},
     store::{SharedStore, sqlite},
+    tls::ServerTls,
 };
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
@@ -113,6 +114,7 @@ impl Station {
         let mut config = Config::default();
         config.account.signup = signup;
         let config = watch::Sender::new(Arc::new(config)).subscribe();
+        let tls = ServerTls::open(&ApiConfig::default(), dir.path()).unwrap();
         let state = Arc::new(AppState {
             id: uuid::Uuid::new_v4(),
             started_at: clock.now(),
@@ -126,9 +128,11 @@ impl Station {
             counters: Arc::new(Counters::default()),
             store_trouble: trouble.subscribe(),
             link: link.clone(),
+            presence: Presence::default(),
             accounts: Accounts::new(store.clone(), clock.clone(), config.clone()),
             config,
             own_uid: own_uid().unwrap(),
+            tls: tls.clone(),
             shutdown: CancellationToken::new(),
             websockets: Arc::new(Semaphore::new(signalbox_backend::api::WEBSOCKETS_MAX)),
         });
@@ -139,7 +143,15 @@ impl Station {
         let unix = socket.take_listener().unwrap();
         let router = router(state.clone());
         let tasks = vec![
-            tokio::spawn(serve_http(http, router.clone(), state.shutdown.clone())),
+            tokio::spawn(serve_http(
+                http,
+                Door {
+                    tls,
+                    plain_text: PlainText::Loopback,
+                },
+                router.clone(),
+                state.shutdown.clone(),
+            )),
             tokio::spawn(serve_unix(unix, router, state.shutdown.clone())),
         ];
         Self {

@@ -14,6 +14,7 @@ mod helper;
 mod nodes;
 mod openapi;
 mod requests;
+mod sessions;
 mod station;
 mod throttle;
 mod websocket;

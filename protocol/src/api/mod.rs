@@ -9,11 +9,13 @@ pub mod command;
 pub mod data;
 pub mod error;
 pub mod event;
+pub mod fingerprint;
 pub mod incident;
 pub mod mail;
 pub mod message;
 pub mod node;
 pub mod rule;
+pub mod session;
 pub mod station;
 pub mod user;
 

@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::fingerprint::Fingerprint;
+
 /// Version of the HTTP API and of the WebSocket's events.
 pub const API_VERSION: u32 = 1;
 
@@ -44,6 +46,11 @@ pub struct Station {
     pub counters: Counters,
     /// Bytes of the store on disk.
     pub store_bytes: u64,
+    /// SHA-256 of the certificate that the API shows over TCP: 32 bytes in hexadecimal, with
+    /// colons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Counters since the start of this run.

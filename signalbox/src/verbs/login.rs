@@ -4,7 +4,6 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use anyhow::Context as _;
 use signalbox_protocol::api::auth::{LoginReply, LoginRequest};
-use signalbox_tui::client::Client;
 
 use crate::{
     context::{StationArgs, keep_token},
@@ -24,12 +23,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let endpoint = args.station.endpoint()?;
+    let (endpoint, profile) = args.station.place()?;
+    let client = args
+        .station
+        .client_at(endpoint.clone(), profile.as_ref(), None)?;
+    // Whether it is the right station is asked before the password.
+    client.connect().await?;
     let request = LoginRequest {
         username: args.username,
         password: password("Password: ", args.password_stdin)?,
     };
-    let client = Client::new(endpoint.clone(), None);
     let reply: LoginReply = client.post("/api/v1/auth/login", &request).await?;
     let until = output::time(reply.expires_at);
     keep_token(&endpoint, Some(reply.token.clone()))?;

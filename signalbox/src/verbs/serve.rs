@@ -88,6 +88,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Some(address) => format!("mqtt://{address}"),
                 None => station.broker_address(),
             },
+            "fingerprint": station.fingerprint,
             "host": format!("unix://{}", station.socket.display()),
         }))?;
     }

@@ -1,7 +1,8 @@
 //! `signalbox` without a verb: the terminal.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
+use signalbox_protocol::api::fingerprint::Fingerprint;
 use signalbox_tui::{
     Confirm, Options, Settings,
     client::{Client, Endpoint},
@@ -10,6 +11,7 @@ use signalbox_tui::{
 use crate::{
     client_file::ClientFile,
     context::{Place, StationArgs, keep_token},
+    trust::Said,
 };
 
 /// Arguments of the terminal. Not those of the verbs: these stand before none.
@@ -22,6 +24,12 @@ pub(crate) struct Args {
     /// Token of a session [default: the one that `signalbox login` keeps]
     #[arg(long, env = "SIGNALBOX_TOKEN", hide_env_values = true, hide = true)]
     token: Option<String>,
+    /// Over tcp://, believe certificates of the authorities in this PEM file
+    #[arg(long, value_name = "FILE", conflicts_with = "fingerprint")]
+    ca: Option<PathBuf>,
+    /// Over tcp://, believe the certificate with this fingerprint
+    #[arg(long, value_name = "SHA256")]
+    fingerprint: Option<Fingerprint>,
     /// Only look: nothing can be switched or changed
     #[arg(long)]
     read_only: bool,
@@ -35,12 +43,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let station = StationArgs::new(args.host, args.token);
+    let said = Said {
+        ca: args.ca,
+        fingerprint: args.fingerprint,
+    };
+    let station = StationArgs::new(args.host, args.token, said);
     need_terminal("`signalbox watch` and the verbs of `signalbox help` work without one")?;
     let file = ClientFile::load()?;
     let mut settings = chosen(&file)?;
     let (endpoint, profile) = station.place()?;
-    settings.read_only |= args.read_only || profile.is_some_and(|profile| profile.read_only);
+    settings.read_only |=
+        args.read_only || profile.as_ref().is_some_and(|profile| profile.read_only);
     if let Some(name) = args.theme {
         settings.theme = Some(name).filter(|name| name != "auto");
     }
@@ -48,9 +61,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         settings.confirm = policy;
     }
     let token = station.token(&endpoint)?;
-    let client = Client::new(endpoint, token);
-    if matches!(client.endpoint(), Endpoint::Ssh(_)) {
-        // While ssh can still ask for a passphrase or show a new host's key.
+    let client = station.client_at(endpoint, profile.as_ref(), token)?;
+    if matches!(client.endpoint(), Endpoint::Ssh(_) | Endpoint::Tcp(_)) {
+        // While a person can still be asked for a passphrase or about a new key.
         client.connect().await?;
     }
     show(client, settings).await?;

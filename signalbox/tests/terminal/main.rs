@@ -70,6 +70,52 @@ fn a_rule_made_in_the_form_fires_on_screen() {
     assert!(screen.ended());
 }
 
+/// The question about a certificate: a no is no, a yes is kept for the next start.
+#[test]
+fn a_certificate_is_asked_about_once() {
+    let mut station = Station::start();
+    station.user("ada", "correct horse battery");
+    let shown = station.verb(&["fingerprint"]);
+    let shown = shown.trim().trim_start_matches("SHA256:").to_owned();
+    let host = station.tls();
+    let args = ["--host", host.as_str()];
+    let mut screen = station.screen_with(&args, 100, 30);
+    let text = screen.until_text("Is it the same");
+    assert!(
+        text.contains(&shown[..48]) && text.contains(&shown[48..]),
+        "{text}"
+    );
+    screen.keys("no\r");
+    screen.until_text("you did not say yes");
+    assert!(!screen.ended());
+
+    let mut screen = station.screen_with(&args, 100, 30);
+    screen.until_text("Is it the same");
+    screen.keys("yes\r");
+    screen.until_text("Password");
+    screen.keys("ada\tcorrect horse battery\r");
+    screen.until_text("ada (administrator)");
+    // It connects again by itself, and keeps the screen meanwhile.
+    station.kill();
+    screen.until_text("NO CONNECTION");
+    station.restart();
+    screen.until("the daemon again", |text| !text.contains("NO CONNECTION"));
+    screen.keys("q");
+    assert!(screen.ended());
+
+    let mut screen = station.screen_with(&args, 100, 30);
+    screen.until_text("ada (administrator)");
+    screen.keys("q");
+    assert!(screen.ended());
+    let known = station
+        .dir
+        .path()
+        .join(".local/state/signalbox/known_stations.json");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(known).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 #[test]
 fn keys_and_profiles_come_from_files() {
     let station = Station::start();

@@ -44,7 +44,7 @@ impl Station {
 
     fn start_with(variables: Vec<(&'static str, &'static str)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, ready) = serve(&dir, 0, &variables);
+        let (child, ready) = serve(&dir, 0, 0, &variables);
         let mqtt = field(&ready, "mqtt=127.0.0.1:").parse().unwrap();
         let http = field(&ready, "api=http://").to_owned();
         Self {
@@ -64,7 +64,8 @@ impl Station {
 
     /// Starts it again in the same folder, at the same address.
     pub(crate) fn restart(&mut self) {
-        (self.child, _) = serve(&self.dir, self.mqtt, &self.variables);
+        let http = self.http.rsplit_once(':').unwrap().1.parse().unwrap();
+        (self.child, _) = serve(&self.dir, http, self.mqtt, &self.variables);
     }
 
     pub(crate) fn host(&self) -> String {
@@ -73,6 +74,11 @@ impl Station {
 
     /// The same station over TCP, where a login is needed.
     pub(crate) fn tcp(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The same station over TCP with TLS.
+    pub(crate) fn tls(&self) -> String {
         format!("tcp://{}", self.http)
     }
 
@@ -206,9 +212,14 @@ impl Drop for Station {
     clippy::zombie_processes,
     reason = "the station that takes it waits for it"
 )]
-fn serve(dir: &tempfile::TempDir, mqtt: u16, variables: &[(&str, &str)]) -> (Child, String) {
+fn serve(
+    dir: &tempfile::TempDir,
+    http: u16,
+    mqtt: u16,
+    variables: &[(&str, &str)],
+) -> (Child, String) {
     let mut child = program()
-        .args(["serve", "--port", "0"])
+        .args(["serve", "--port", &http.to_string()])
         .args(["--mqtt-listen", &format!("127.0.0.1:{mqtt}")])
         .arg("--data-dir")
         .arg(dir.path().join("data"))

@@ -59,7 +59,7 @@ fn a_viewer_sees_and_an_operator_acts() {
     add(&station, "ada", &[]);
     add(&station, "vic", &["--role", "viewer"]);
     add(&station, "oscar", &["--role", "operator"]);
-    let host = format!("tcp://{}", station.http_address());
+    let host = format!("http://{}", station.http_address());
     let home = station.home().to_owned();
     let verb = |args: &[&str], input: &str| {
         run(signalbox(&home).args(args).args(["--host", &host]), input)

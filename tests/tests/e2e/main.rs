@@ -23,6 +23,7 @@ mod mail;
 mod postgres;
 mod programs;
 mod reload;
+mod remote;
 mod resources;
 mod ssh;
 mod ssh_terminal;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use signalbox_protocol::api::error::ErrorDetail;
+use signalbox_protocol::api::{error::ErrorDetail, fingerprint::Fingerprint};
 
 use super::Endpoint;
 
@@ -26,6 +26,37 @@ pub enum ClientError {
         reason: String,
         /// What to do next.
         hint: &'static str,
+    },
+    /// A certificate that nobody has vouched for.
+    #[error("the certificate of `{endpoint}` is not trusted: {reason}; it is SHA-256 {shown}")]
+    Unknown {
+        /// The station.
+        endpoint: Endpoint,
+        /// What it showed.
+        shown: Fingerprint,
+        /// Why not.
+        reason: String,
+    },
+    /// Another certificate than the one that is known.
+    #[error(
+        "the certificate of `{endpoint}` is another one than before: known is SHA-256 {known}, \
+         shown is SHA-256 {shown}"
+    )]
+    Changed {
+        /// The station.
+        endpoint: Endpoint,
+        /// What is known.
+        known: Fingerprint,
+        /// What it showed.
+        shown: Fingerprint,
+    },
+    /// No authority vouches for the certificate.
+    #[error("the certificate of `{endpoint}` is not trusted: {reason}")]
+    Untrusted {
+        /// The station.
+        endpoint: Endpoint,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The connection broke.
     #[error("the connection to the station was lost")]
@@ -78,6 +109,22 @@ impl ClientError {
         let text = match self {
             Self::Away { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "your user may not use the socket: use `--host tcp://…` and log in"
+            }
+            Self::Away { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                "what answers there does not speak TLS: is the port right?"
+            }
+            Self::Unknown { .. } => {
+                "compare it with what `signalbox fingerprint` prints over there, then use \
+                 `--fingerprint SHA256`, or answer the question in a terminal"
+            }
+            Self::Changed { .. } => {
+                "somebody may be listening in. If the station got a new certificate, compare it \
+                 with what `signalbox fingerprint` prints over there, then `signalbox fingerprint \
+                 --forget --host ADDRESS` forgets the old one"
+            }
+            Self::Untrusted { .. } => {
+                "`--ca FILE` names the authority that signed it, `--fingerprint` the certificate \
+                 itself"
             }
             Self::Away { .. } => {
                 "is it running? `signalbox serve` starts it, `--host` names another address"

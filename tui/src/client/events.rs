@@ -14,7 +14,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use super::{ClientError, Endpoint, endpoint::Duplex, refusal};
+use super::{ClientError, Endpoint, endpoint::Duplex, refusal, user_agent};
 
 /// An open stream of events.
 pub struct Events {
@@ -39,6 +39,9 @@ impl Events {
         let mut request = format!("ws://{}/ws", endpoint.host())
             .into_client_request()
             .map_err(broken)?;
+        let agent = HeaderValue::from_str(&user_agent(endpoint))
+            .map_err(|error| ClientError::Request(error.to_string()))?;
+        request.headers_mut().insert("user-agent", agent);
         if let Some(token) = token {
             let value = HeaderValue::from_str(&format!("Bearer {token}"))
                 .map_err(|error| ClientError::Request(error.to_string()))?;

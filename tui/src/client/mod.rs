@@ -9,6 +9,7 @@ mod error;
 mod events;
 pub mod relay;
 mod ssh;
+mod trust;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +29,7 @@ use dial::Dialer;
 pub use endpoint::{Endpoint, EndpointError, SshHost};
 pub use error::ClientError;
 pub use events::Events;
+pub use trust::{Ask, Trust};
 
 /// A reply must begin within this time; the station itself gives up after 30 s.
 const REPLY_S_MAX: u64 = 35;
@@ -53,11 +55,17 @@ pub fn segment(name: &str) -> String {
 }
 
 impl Client {
-    /// Connects at the first request.
+    /// Connects at the first request. Over TCP no certificate is believed.
     #[must_use]
     pub fn new(endpoint: Endpoint, token: Option<String>) -> Self {
+        Self::trusting(endpoint, Trust::none(), token)
+    }
+
+    /// Connects at the first request.
+    #[must_use]
+    pub fn trusting(endpoint: Endpoint, trust: Trust, token: Option<String>) -> Self {
         Self {
-            dialer: Arc::new(Dialer::new(endpoint)),
+            dialer: Arc::new(Dialer::new(endpoint, trust)),
             token,
             idle: Mutex::new(None),
         }
@@ -176,6 +184,14 @@ impl Client {
             .map(|_| ())
     }
 
+    /// `DELETE` that answers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_for<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(self.request(Method::DELETE, path, None)?).await
+    }
+
     /// Ends the session.
     ///
     /// # Errors
@@ -236,7 +252,8 @@ impl Client {
         let mut builder = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, self.endpoint().host());
+            .header(header::HOST, self.endpoint().host())
+            .header(header::USER_AGENT, user_agent(self.endpoint()));
         if let Some(token) = &self.token {
             builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -299,6 +316,15 @@ impl Client {
         tokio::spawn(connection);
         Ok(sender)
     }
+}
+
+/// Program, version and way in, for the station's list of sessions.
+fn user_agent(endpoint: &Endpoint) -> String {
+    format!(
+        "signalbox/{} ({})",
+        env!("CARGO_PKG_VERSION"),
+        endpoint.way()
+    )
 }
 
 async fn limited(body: Incoming) -> Result<Bytes, ClientError> {

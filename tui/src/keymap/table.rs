@@ -69,7 +69,7 @@ pub(super) const TABLE: &[Line] = &[
     (Commands,  "o",               Cmd::OnFor,          "on for…",                       true),
     (Commands,  "v",               Cmd::Layout,         "actuators, schedules, history", true),
     (Commands,  "d Delete",        Cmd::Cancel,         "cancel",                        true),
-    (Admin,     "v Tab",           Cmd::Layout,         "station, nodes, users, mails",  true),
+    (Admin,     "v Tab",           Cmd::Layout,         "station, nodes, users, sessions, mails",  true),
     (Admin,     "n",               Cmd::New,            "new",                           true),
     (Admin,     "e",               Cmd::Edit,           "change",                        false),
     (Admin,     "d Delete",        Cmd::Delete,         "delete",                        true),

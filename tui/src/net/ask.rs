@@ -11,6 +11,7 @@ use signalbox_protocol::api::{
     mail::{MailQuery, Mails},
     node::{NewNode, NodeCredentials},
     rule::{DryRun, Rule, RulePatch},
+    session::{SessionEnded, Sessions},
     user::{NewUser, User, UserPatch, Users},
 };
 use tokio::sync::mpsc::Sender;
@@ -127,9 +128,11 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
             client.delete(&path).await?;
             done(format!("`{node}` has no login any more"))
         }
-        Action::AddUser { .. } | Action::SetRole { .. } | Action::DeleteUser(_) => {
-            user(client, action).await
-        }
+        Action::AddUser { .. }
+        | Action::SetRole { .. }
+        | Action::SetPassword { .. }
+        | Action::EndSession(_)
+        | Action::DeleteUser(_) => user(client, action).await,
         Action::LoadChart(question) => history(client, *question).await,
         Action::LoadSparks(nodes) => sparks(client, nodes).await,
         Action::LoadAdmin => admin(client).await,
@@ -263,6 +266,17 @@ async fn user(client: &Client, action: Action) -> Result<Answer, ClientError> {
             };
             let _: User = client.patch(&path(&username), &patch).await?;
         }
+        Action::SetPassword { username, password } => {
+            let patch = UserPatch {
+                password: Some(password),
+                ..UserPatch::default()
+            };
+            let _: User = client.patch(&path(&username), &patch).await?;
+        }
+        Action::EndSession(session) => {
+            let path = format!("/api/v1/sessions/{}", segment(&session.id));
+            let _: SessionEnded = client.delete_for(&path).await?;
+        }
         Action::DeleteUser(username) => client.delete(&path(&username)).await?,
         _ => {}
     }
@@ -279,6 +293,7 @@ async fn admin(client: &Client) -> Result<Answer, ClientError> {
         }
     }
     let users: Option<Users> = allowed(client.get("/api/v1/users", &()).await)?;
+    let sessions: Option<Sessions> = allowed(client.get("/api/v1/sessions", &()).await)?;
     let query = MailQuery {
         limit: Some(MAILS_SHOWN),
     };
@@ -287,6 +302,7 @@ async fn admin(client: &Client) -> Result<Answer, ClientError> {
         station: client.get("/api/v1/station", &()).await?,
         health: client.health().await?,
         users: users.map(|users| users.users),
+        sessions: sessions.map(|sessions| sessions.sessions),
         mails: mails.map(|mails| mails.mails),
     })))
 }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::{
     mail::{Mail, MailState},
+    session::Session,
     user::Role,
 };
 
@@ -18,12 +19,13 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let at = AdminPage::ALL
         .iter()
         .position(|page| *page == state.admin_page);
-    let names = ["Station", "Nodes", "Users", "Mails"];
+    let names = ["Station", "Nodes", "Users", "Sessions", "Mails"];
     let area = tabs(&names, at.unwrap_or(0), theme, area, buf);
     match state.admin_page {
         AdminPage::Station => station(state, theme, area, buf),
         AdminPage::Nodes => nodes(state, theme, (area, buf, hits)),
         AdminPage::Users => users(state, theme, (area, buf, hits)),
+        AdminPage::Sessions => sessions(state, theme, (area, buf, hits)),
         AdminPage::Mails => mails(state, theme, (area, buf, hits)),
     }
 }
@@ -193,6 +195,47 @@ fn users(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
             );
         },
     );
+}
+
+fn sessions(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
+    let rows = state.shown_sessions();
+    let known = state.admin.as_ref().map(|admin| admin.sessions.is_some());
+    let text = match known {
+        None => "asking…",
+        Some(false) => "only administrators see sessions",
+        Some(true) if rows.is_empty() => "nobody is logged in",
+        Some(true) => "",
+    };
+    put(buf, area, 1, 2, text, theme.dim());
+    let head = " NAME             SINCE        SEEN         WAY  FROM             CLIENT";
+    let line = |session: &&Session, at: Rect, buf: &mut Buffer| {
+        let name = words::safe(&session.username);
+        let own = if session.own { " (you)" } else { "" };
+        cell(buf, at, (1, 16), 0, &format!("{name}{own}"), theme.bold());
+        let since = words::clock(session.created_at, state.now);
+        cell(buf, at, (18, 12), 0, &since, theme.dim());
+        let seen = if session.streams > 0 {
+            "now".to_owned()
+        } else {
+            let clock = |at| words::clock(at, state.now);
+            session.last_seen_at.map_or_else(|| "-".to_owned(), clock)
+        };
+        cell(buf, at, (31, 12), 0, &seen, Style::new());
+        let way = session.way.map_or("-", |way| way.as_str());
+        cell(buf, at, (44, 4), 0, way, Style::new());
+        let shown = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), words::safe);
+        cell(buf, at, (49, 16), 0, &shown(&session.from), Style::new());
+        let width = at.width.saturating_sub(67);
+        cell(
+            buf,
+            at,
+            (66, width),
+            0,
+            &shown(&session.client),
+            theme.dim(),
+        );
+    };
+    list(head, &rows, state.row(), theme, (area, buf, hits), line);
 }
 
 fn mails(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {

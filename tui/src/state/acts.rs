@@ -80,14 +80,25 @@ impl State {
             },
             (AdminPage::Users, _) => {
                 if let Some(user) = user {
-                    let title = format!("Role of {}", user.username);
+                    let title = format!("Role or password of {}", user.username);
                     let kind = PromptKind::Role {
                         username: user.username,
                     };
-                    let hint = "viewer, operator, administrator";
+                    let hint = "viewer, operator, administrator, or password";
                     self.modal = Some(Prompt::open(kind, title, hint, user.role.as_str()));
                 }
             }
+            (AdminPage::Sessions, Cmd::Delete) => {
+                let session = self.shown_sessions().get(row).map(|it| (*it).clone());
+                match session {
+                    Some(session) => return self.ask(Action::EndSession(Box::new(session))),
+                    None => self.say("no session is marked", true),
+                }
+            }
+            (AdminPage::Nodes, Cmd::Edit) => match node {
+                Some(node) => return self.ask(Action::AddNode(node)),
+                None => self.say("no node is marked", true),
+            },
             (AdminPage::Nodes, Cmd::Delete) => match node {
                 Some(node) => return self.ask(Action::RemovePassword(node)),
                 None => self.say("no node is marked", true),

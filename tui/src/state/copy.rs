@@ -38,6 +38,7 @@ impl State {
                 AdminPage::Station => Some(self.admin.as_ref()?.station.id.clone()),
                 AdminPage::Nodes => Some(self.selected_node()?.name.clone()),
                 AdminPage::Users => Some(self.shown_users().get(row)?.username.clone()),
+                AdminPage::Sessions => Some(self.shown_sessions().get(row)?.id.clone()),
                 AdminPage::Mails => Some(self.shown_mails().get(row)?.subject.clone()),
             },
             Place::Anywhere => None,

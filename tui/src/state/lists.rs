@@ -7,6 +7,7 @@ use signalbox_protocol::api::{
     message::{Message, Outcome},
     node::{Actuator, Node},
     rule::Rule,
+    session::Session,
     user::User,
 };
 
@@ -97,17 +98,25 @@ pub(crate) enum AdminPage {
     Station,
     Nodes,
     Users,
+    Sessions,
     Mails,
 }
 
 impl AdminPage {
-    pub(crate) const ALL: [Self; 4] = [Self::Station, Self::Nodes, Self::Users, Self::Mails];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Station,
+        Self::Nodes,
+        Self::Users,
+        Self::Sessions,
+        Self::Mails,
+    ];
 
     pub(super) const fn next(self) -> Self {
         match self {
             Self::Station => Self::Nodes,
             Self::Nodes => Self::Users,
-            Self::Users => Self::Mails,
+            Self::Users => Self::Sessions,
+            Self::Sessions => Self::Mails,
             Self::Mails => Self::Station,
         }
     }
@@ -205,6 +214,22 @@ impl State {
             .collect()
     }
 
+    /// Sessions that the filter lets through.
+    pub(crate) fn shown_sessions(&self) -> Vec<&Session> {
+        let mut filter = self.typed();
+        let all = self
+            .admin
+            .iter()
+            .filter_map(|admin| admin.sessions.as_ref());
+        all.flatten()
+            .filter(|session| {
+                let from = session.from.as_deref().unwrap_or_default();
+                let client = session.client.as_deref().unwrap_or_default();
+                filter.lets(&[&session.username, from, client])
+            })
+            .collect()
+    }
+
     /// Mails that the filter lets through.
     pub(crate) fn shown_mails(&self) -> Vec<&Mail> {
         let mut filter = self.typed();
@@ -266,6 +291,7 @@ impl State {
                 AdminPage::Station => 0,
                 AdminPage::Nodes => self.shown_nodes().len(),
                 AdminPage::Users => self.shown_users().len(),
+                AdminPage::Sessions => self.shown_sessions().len(),
                 AdminPage::Mails => self.shown_mails().len(),
             },
             Place::Node | Place::Chart | Place::Anywhere => 0,

@@ -21,6 +21,9 @@ use crate::{
     words,
 };
 
+/// Version of this program.
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl State {
     pub(super) fn on_net(&mut self, net: Net) -> Vec<Action> {
         match net {
@@ -54,6 +57,7 @@ impl State {
             self.degraded = None;
         }
         self.link = Link::Online;
+        self.on_version(&snapshot.hello.version);
         self.hello = Some(snapshot.hello);
         self.me = Some(snapshot.me);
         let named = |node: Node| (node.name.clone(), node);
@@ -71,6 +75,16 @@ impl State {
         }
         if matches!(self.modal, Some(Modal::Login { .. })) {
             self.modal = None;
+        }
+    }
+
+    /// Another version than ours works, since the hello said so, but may lack what one looks for.
+    pub(super) fn on_version(&mut self, version: &str) {
+        let before = self.hello.as_ref().map(|hello| hello.version.as_str());
+        if version != OWN_VERSION && before != Some(version) {
+            let version = words::safe(version);
+            let text = format!("the station is version {version}, this terminal {OWN_VERSION}");
+            self.say(text, false);
         }
     }
 

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{event::Action, keymap::Cmd, words};
 
+/// Shortest password that a station takes.
+const PASSWORD_CHARS_MIN: usize = 8;
+
 /// What is in front of the screen.
 #[derive(Debug)]
 pub(crate) enum Modal {
@@ -68,14 +71,21 @@ pub(crate) enum PromptKind {
         email: String,
         role: Role,
     },
+    /// A role, or the word that asks for a password.
     Role {
+        username: String,
+    },
+    NewPassword {
         username: String,
     },
 }
 
 impl Prompt {
     pub(super) fn open(kind: PromptKind, title: String, hint: &'static str, text: &str) -> Modal {
-        let hidden = matches!(kind, PromptKind::Password { .. });
+        let hidden = matches!(
+            kind,
+            PromptKind::Password { .. } | PromptKind::NewPassword { .. }
+        );
         Modal::Prompt(Self {
             kind,
             title,
@@ -235,7 +245,7 @@ impl State {
                 email,
                 role,
             } => {
-                if text.len() < 8 {
+                if text.chars().count() < PASSWORD_CHARS_MIN {
                     return Err("a password has at least 8 characters".to_owned());
                 }
                 Action::AddUser {
@@ -244,6 +254,19 @@ impl State {
                     role,
                     password: text.to_owned(),
                 }
+            }
+            PromptKind::Role { username } if text == "password" => {
+                let title = format!("New password of {username}");
+                let kind = PromptKind::NewPassword { username };
+                self.modal = Some(Prompt::open(kind, title, "8 characters or more", ""));
+                return Ok(Vec::new());
+            }
+            PromptKind::NewPassword { username } => {
+                if text.chars().count() < PASSWORD_CHARS_MIN {
+                    return Err("a password has at least 8 characters".to_owned());
+                }
+                let password = text.to_owned();
+                Action::SetPassword { username, password }
             }
             PromptKind::Role { username } => Action::SetRole {
                 username,

@@ -9,7 +9,7 @@ use super::{PostgresStore, call, write::text};
 use crate::store::{
     AccountStore, Result, SessionRow, StoreError,
     convert::{role_of, time, us},
-    listing::{UserRow, user_of},
+    listing::{SessionParts, UserRow, session_of, user_of},
 };
 
 /// Turns a broken uniqueness into the name that is taken.
@@ -212,6 +212,20 @@ impl AccountStore for PostgresStore {
             })
         })
         .transpose()
+    }
+
+    async fn sessions(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<SessionRow>> {
+        let rows: Vec<SessionParts> = call(async {
+            let query = sqlx::query_as(
+                "SELECT token_hash, session.username, role, session.created_us, expires_us FROM session \
+             JOIN account ON account.username = session.username \
+             WHERE expires_us > $1 ORDER BY session.created_us DESC, token_hash LIMIT $2",
+            );
+            let query = query.bind(us(now)).bind(i64::from(limit));
+            Ok(query.fetch_all(&self.readers).await?)
+        })
+        .await?;
+        rows.into_iter().map(session_of).collect()
     }
 
     async fn end_session(&self, token_hash: &[u8; 32]) -> Result<bool> {

@@ -8,7 +8,7 @@ use super::{SqliteStore, Writer};
 use crate::store::{
     AccountStore, Result, SessionRow, StoreError,
     convert::{role_of, time, us},
-    listing::{UserRow, user_of},
+    listing::{SessionParts, UserRow, session_of, user_of},
 };
 
 /// Turns a broken uniqueness into the name that is taken.
@@ -186,6 +186,19 @@ impl AccountStore for SqliteStore {
             })
         })
         .transpose()
+    }
+
+    async fn sessions(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<SessionRow>> {
+        let rows: Vec<SessionParts> = sqlx::query_as(
+            "SELECT token_hash, session.username, role, session.created_us, expires_us FROM session \
+             JOIN account ON account.username = session.username \
+             WHERE expires_us > ? ORDER BY session.created_us DESC, token_hash LIMIT ?",
+        )
+        .bind(us(now))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(session_of).collect()
     }
 
     async fn end_session(&self, token_hash: &[u8; 32]) -> Result<bool> {

@@ -147,6 +147,24 @@ pub(in crate::store) async fn sessions_end_by_time_and_by_hand<F: Fixture>() {
     assert_eq!(open_sessions(&store).await, [1]);
 }
 
+pub(in crate::store) async fn sessions_are_listed_newest_first_while_they_last<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = logged_in(&fixture).await;
+    let newest = SessionRow {
+        created_at: at_s(20),
+        expires_at: at_s(200),
+        ..session(9, "ben")
+    };
+    store.add_session(&newest).await.unwrap();
+    let listed = store.sessions(at_s(99), 10).await.unwrap();
+    let tokens =
+        |listed: &[SessionRow]| -> Vec<u8> { listed.iter().map(|row| row.token_hash[0]).collect() };
+    assert_eq!(tokens(&listed), [9, 1, 2, 3]);
+    assert_eq!(listed[0], newest);
+    assert_eq!(tokens(&store.sessions(at_s(99), 2).await.unwrap()), [9, 1]);
+    assert_eq!(tokens(&store.sessions(at_s(100), 10).await.unwrap()), [9]);
+}
+
 pub(in crate::store) async fn a_deleted_account_takes_its_sessions_along<F: Fixture>() {
     let fixture = F::new().await;
     let store = logged_in(&fixture).await;

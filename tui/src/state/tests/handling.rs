@@ -328,3 +328,18 @@ fn a_filter_is_for_its_list_and_hides_no_notice() {
     press(&mut state, "3");
     assert!(state.filter.value().is_empty());
 }
+
+#[test]
+fn another_version_is_named_once() {
+    let mut state = connected();
+    assert!(
+        state.notice.is_none(),
+        "the same version is nothing to tell"
+    );
+    state.on_version("9.9.9");
+    let told = state.notice.take().unwrap().text;
+    assert!(told.contains("9.9.9") && told.contains(env!("CARGO_PKG_VERSION")));
+    state.hello.as_mut().unwrap().version = "9.9.9".to_owned();
+    state.on_version("9.9.9");
+    assert!(state.notice.is_none(), "connecting again tells nothing new");
+}

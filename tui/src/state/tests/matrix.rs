@@ -5,7 +5,7 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 22] = [
+const SCREENS: [(&str, &str); 23] = [
     ("nodes", "1"),
     ("rows", ":layout\n"),
     ("cards", "1v"),
@@ -24,7 +24,8 @@ const SCREENS: [(&str, &str); 22] = [
     ("station", "6"),
     ("logins", "6v"),
     ("users", "6vv"),
-    ("mails", "6vvv"),
+    ("sessions", "6vvv"),
+    ("mails", "6vvvv"),
     ("log", "7"),
     ("help", "?"),
     ("line", ":"),
@@ -103,7 +104,11 @@ fn past(from: DateTime<Utc>, to: DateTime<Utc>, buckets: u32) -> BucketsReply {
 }
 
 fn admin() -> Answer {
-    use signalbox_protocol::api::{station::Station, user::User};
+    use signalbox_protocol::api::{
+        session::{Session, Way},
+        station::Station,
+        user::User,
+    };
     let user = |name: &str, role| User {
         username: name.to_owned(),
         email: format!("{name}@example.org"),
@@ -122,6 +127,7 @@ fn admin() -> Answer {
             outbox_oldest_age_s: Some(90),
             counters: signalbox_protocol::api::station::Counters::default(),
             store_bytes: 5_000_000,
+            fingerprint: None,
         },
         health: Health {
             warnings: Vec::new(),
@@ -133,6 +139,19 @@ fn admin() -> Answer {
             user("anna", Role::Administrator),
             user("ben", Role::Viewer),
         ]),
+        sessions: Some(vec![Session {
+            id: "ab12".to_owned(),
+            username: "anna".to_owned(),
+            role: Role::Administrator,
+            created_at: at(-4_000),
+            expires_at: Some(at(600_000)),
+            last_seen_at: Some(at(-30)),
+            way: Some(Way::Tls),
+            from: Some("192.0.2.7".to_owned()),
+            client: Some("signalbox/0.1.0 (tls)".to_owned()),
+            streams: 1,
+            own: true,
+        }]),
         mails: Some(Vec::new()),
     }))
 }
