@@ -8,6 +8,7 @@
 //! | `soil 512` | what the converter gives |
 //! | `net off`, `net on` | the cable |
 //! | `reset` | the reset button |
+//! | `hang` | the node does nothing any more |
 //! | `memory` | how much stack was used at most |
 //!
 //! Lines out: `settings?`, `start REASON`, `pin NAME on|off AT_MS`, `mqtt connected`,
@@ -27,7 +28,12 @@ use signalbox_node::{
 };
 use signalbox_protocol::{payload::Name, topic::check_name};
 
-use crate::{clock::CycleClock, cpu, flash::BoardFlash, uart::Uart};
+use crate::{
+    clock::CycleClock,
+    cpu,
+    flash::{BoardFlash, now},
+    uart::Uart,
+};
 
 /// Bytes of a line; what is longer is not understood.
 const LINE_BYTES_MAX: usize = 160;
@@ -102,7 +108,8 @@ impl Bench {
                 b'\n' | b'\r' => {
                     let line = core::mem::take(&mut self.line);
                     let whole = !core::mem::take(&mut self.too_long);
-                    if !line.is_empty() && !(whole && self.order(&line).is_some()) {
+                    let understood = whole && self.order(&line).is_some();
+                    if !line.is_empty() && !understood {
                         self.say(format_args!("not understood"));
                     }
                 }
@@ -129,7 +136,10 @@ impl Bench {
             ("soil", Some(steps)) => self.soil = steps.parse().ok()?,
             ("net", Some("on")) => self.plugged = true,
             ("net", Some("off")) => self.plugged = false,
-            ("reset", None) => cpu::reset(),
+            ("reset", None) => cpu::reset(cpu::Started::Reset),
+            ("hang", None) => loop {
+                core::hint::spin_loop();
+            },
             ("memory", None) => {
                 let (used, most) = cpu::stack_bytes();
                 self.say(format_args!("stack {used} of {most} bytes"));
@@ -141,39 +151,39 @@ impl Bench {
 }
 
 /// The node's settings: from flash, or, the first time, from whoever sits at the bench.
-pub(crate) async fn settings(
+pub(crate) fn settings(
     bench: &RefCell<Bench>,
     flash: &RefCell<BoardFlash>,
     clock: &CycleClock,
 ) -> Settings {
-    if let Some(settings) = stored(&mut flash.borrow_mut()).await {
+    if let Some(settings) = stored(&mut flash.borrow_mut()) {
         return settings;
     }
     bench.borrow_mut().say(format_args!("settings?"));
     loop {
         bench.borrow_mut().listen();
-        store(bench, flash).await;
-        if let Some(settings) = stored(&mut flash.borrow_mut()).await {
+        store(bench, flash);
+        if let Some(settings) = stored(&mut flash.borrow_mut()) {
             return settings;
         }
         clock.idle();
     }
 }
 
-async fn stored(flash: &mut BoardFlash) -> Option<Settings> {
+fn stored(flash: &mut BoardFlash) -> Option<Settings> {
     let mut buffer = [0; RECORD_BYTES_MAX];
-    let found = flash.get(Record::Settings, &mut buffer).await;
+    let found = now(flash.get(Record::Settings, &mut buffer));
     let line = core::str::from_utf8(found.ok().flatten()?).ok()?;
     line.parse().ok()
 }
 
 /// Writes new settings into flash; true when there were any.
-pub(crate) async fn store(bench: &RefCell<Bench>, flash: &RefCell<BoardFlash>) -> bool {
+pub(crate) fn store(bench: &RefCell<Bench>, flash: &RefCell<BoardFlash>) -> bool {
     let Some(line) = bench.borrow_mut().settings.take() else {
         return false;
     };
     let mut flash = flash.borrow_mut();
-    let stored = flash.set(Record::Settings, line.as_bytes()).await;
+    let stored = now(flash.set(Record::Settings, line.as_bytes()));
     if stored.is_err() {
         bench.borrow_mut().say(format_args!("flash failed"));
     }

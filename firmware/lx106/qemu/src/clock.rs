@@ -11,6 +11,10 @@ const FREQUENCY: usize = 0x9d02_0004;
 /// Longest sleep: TCP has timers of its own.
 const IDLE_MS_MAX: u64 = 50;
 
+/// The application feeds the watchdog at least once a second. Less than half of what the counter
+/// counts.
+const WATCHDOG_MS: u64 = 5_000;
+
 /// Cycles in a second.
 pub(crate) fn frequency_hz() -> u32 {
     cpu::read(FREQUENCY)
@@ -55,6 +59,12 @@ impl CycleClock {
         if wake > now {
             cpu::wait(wake as u32);
         }
+    }
+
+    /// The node is alive; without this for [`WATCHDOG_MS`] it is reset.
+    pub(crate) fn feed_watchdog(&self) {
+        let cycles = WATCHDOG_MS * u64::from(self.cycles_a_ms);
+        cpu::feed_watchdog((self.cycles() + cycles) as u32);
     }
 
     /// Bits that differ at each start. The emulator gives the guest no randomness; the moment of

@@ -14,7 +14,7 @@ mod asm {
         pub(super) safe fn cpu_hold() -> u32;
         pub(super) fn cpu_restore(state: u32);
         pub(super) safe fn cpu_wait(cycles: u32, interrupts: u32);
-        pub(super) safe fn sim_exit(code: u32) -> !;
+        pub(super) safe fn cpu_feed(cycles: u32);
     }
 }
 
@@ -33,8 +33,62 @@ pub(crate) fn wait(until_cycles: u32) {
     asm::cpu_wait(until_cycles, WAKING);
 }
 
-/// Starts anew, as a watchdog does.
-pub(crate) fn reset() -> ! {
+/// Lets the watchdog bite when the cycle counter has this value, unless it is fed before.
+pub(crate) fn feed_watchdog(until_cycles: u32) {
+    asm::cpu_feed(until_cycles);
+}
+
+/// Why the node started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Started {
+    PowerOn,
+    /// The button, or new settings.
+    Reset,
+    /// It did nothing any more.
+    Watchdog,
+    /// A panic, or an exception of the processor.
+    Fault,
+}
+
+impl Started {
+    const ALL: [Self; 4] = [Self::PowerOn, Self::Reset, Self::Watchdog, Self::Fault];
+
+    /// As it lies in memory: no value that memory has by itself after a power cut.
+    const fn mark(self) -> u32 {
+        0x5742_0000 | self as u32
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::PowerOn => "power on",
+            Self::Reset => "reset",
+            Self::Watchdog => "watchdog",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+fn reason() -> *mut u32 {
+    unsafe extern "C" {
+        static mut _reason: u32;
+    }
+    &raw mut _reason
+}
+
+/// Why the node started; to be asked once, because the next time may have no reason.
+pub(crate) fn started() -> Started {
+    // SAFETY: the linker script gives this memory, of a word at least, to nobody else.
+    let mark = unsafe { reason().read_volatile() };
+    // SAFETY: the same.
+    unsafe { reason().write_volatile(0) };
+    let known = Started::ALL.into_iter().find(|why| why.mark() == mark);
+    known.unwrap_or(Started::PowerOn)
+}
+
+/// Starts anew.
+pub(crate) fn reset(why: Started) -> ! {
+    // SAFETY: the linker script gives this memory, of a word at least, to nobody else.
+    unsafe { reason().write_volatile(why.mark()) };
     write(RESET.0, RESET.1);
     loop {
         // QEMU needs a moment.
@@ -78,7 +132,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         Some(place) => writeln!(Uart, "panic at line {}", place.line()),
         None => writeln!(Uart, "panic"),
     };
-    asm::sim_exit(1)
+    reset(Started::Fault)
 }
 
 /// Called by `start.S` for an exception that nobody expects.
@@ -86,7 +140,13 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 extern "C" fn rust_fault(cause: u32, at: u32, address: u32) -> ! {
     // The serial line cannot fail.
     let _ = writeln!(Uart, "fault {cause} at {at:08x}, address {address:08x}");
-    asm::sim_exit(2)
+    reset(Started::Fault)
+}
+
+/// Called by `start.S` when the watchdog was not fed.
+#[unsafe(no_mangle)]
+extern "C" fn rust_watchdog() -> ! {
+    reset(Started::Watchdog)
 }
 
 /// Bytes of stack that were used at most, and bytes that it may take.

@@ -59,6 +59,10 @@ fn set_flags(at: usize, flags: u32) {
     write(DESCRIPTORS + at * 8, flags);
 }
 
+const fn next(at: usize, count: usize) -> usize {
+    if at + 1 == count { 0 } else { at + 1 }
+}
+
 const fn wrap(at: usize, count: usize, flag: u32) -> u32 {
     if at + 1 == count { flag } else { 0 }
 }
@@ -109,7 +113,7 @@ impl Ethernet {
     fn release(next_rx: &mut usize) {
         let at = *next_rx;
         set_flags(TX_FRAMES + at, RX_EMPTY | wrap(at, RX_FRAMES, RX_WRAP));
-        *next_rx = (at + 1) % RX_FRAMES;
+        *next_rx = next(at, RX_FRAMES);
     }
 }
 
@@ -146,7 +150,7 @@ impl TxToken for Sending<'_> {
         if self.plugged {
             let order = TX_READY | TX_PAD | TX_CRC | wrap(at, TX_FRAMES, TX_WRAP);
             set_flags(at, (len as u32) << 16 | order);
-            *self.next_tx = (at + 1) % TX_FRAMES;
+            *self.next_tx = next(at, TX_FRAMES);
         }
         done
     }

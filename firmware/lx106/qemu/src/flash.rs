@@ -1,7 +1,12 @@
 //! The board's parallel flash (Intel's command set, CFI), of which two sectors hold what outlives a
 //! power cut. QEMU keeps it in a file: `-drive if=pflash,format=raw,file=...` of [`CHIP_BYTES`].
 
-use core::convert::Infallible;
+use core::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use signalbox_node::flash::Flash;
@@ -22,6 +27,14 @@ const READY: u32 = 0x80;
 
 /// Records in the board's flash.
 pub(crate) type BoardFlash = Flash<Chip>;
+
+/// What a future gives that never waits, as those of this flash.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("this board's flash does not wait"),
+    }
+}
 
 /// To be called once.
 pub(crate) const fn open() -> BoardFlash {

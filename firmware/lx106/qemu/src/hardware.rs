@@ -18,7 +18,7 @@ use crate::{
     bench::Bench,
     clock::CycleClock,
     cpu,
-    flash::BoardFlash,
+    flash::{BoardFlash, now},
     wires::{DhtPin, DhtWire, OUTPUTS, Probe, Switched},
 };
 
@@ -30,6 +30,7 @@ pub(crate) const METRICS: [(&str, f32); 3] =
 pub(crate) struct BenchHardware {
     bench: &'static RefCell<Bench>,
     flash: &'static RefCell<BoardFlash>,
+    clock: &'static CycleClock,
     dht11: Dht11<DhtPin, DhtPin>,
     probe: Probe,
     outputs: [Output<Switched>; OUTPUTS.len()],
@@ -55,6 +56,7 @@ impl BenchHardware {
         Self {
             bench,
             flash,
+            clock,
             dht11: Dht11::new(pin, pin),
             probe: Probe::new(bench),
             outputs: OUTPUTS.map(output),
@@ -95,14 +97,16 @@ impl Hardware for BenchHardware {
     }
 
     async fn remember(&mut self, id: &Id) {
-        let remembered = self.flash.borrow_mut().remember(id).await;
+        let remembered = now(self.flash.borrow_mut().remember(id));
         if remembered.is_err() {
             self.bench.borrow_mut().say(format_args!("flash failed"));
         }
     }
 
-    /// The emulated board has none.
-    fn feed_watchdog(&mut self) {}
+    /// The processor's timer; the chip's own watchdog would be another register.
+    fn feed_watchdog(&mut self) {
+        self.clock.feed_watchdog();
+    }
 
     fn note(&mut self, event: Event) {
         let mut bench = self.bench.borrow_mut();

@@ -123,8 +123,8 @@ fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack) -> ! {
         receive: PARTS.receive.init_with(|| [0; RECEIVE_BYTES]),
     };
     let new_settings = poll_fn(|_| {
-        if now(bench::store(shared.bench, shared.flash)) {
-            cpu::reset()
+        if bench::store(shared.bench, shared.flash) {
+            cpu::reset(cpu::Started::Reset)
         }
         Poll::<Infallible>::Pending
     });
@@ -159,7 +159,7 @@ fn set_up(shared: Shared) -> (&'static mut BoardApp, &'static mut Stack) {
 
 #[inline(never)]
 fn settings(shared: Shared) -> Settings {
-    now(bench::settings(shared.bench, shared.flash, shared.clock))
+    bench::settings(shared.bench, shared.flash, shared.clock)
 }
 
 #[inline(never)]
@@ -197,10 +197,11 @@ fn begin(node: &mut Node<&'static mut [u8]>, shared: Shared, settings: &Settings
     }
     let safe_mode = before.as_ref().is_some_and(Kept::is_safe_mode);
     let failed_starts = before.as_ref().map_or(1, |kept| kept.failed_starts);
-    let reason = match (&before, safe_mode) {
-        (_, true) => "safe mode",
-        (Some(_), false) => "reset",
-        (None, false) => "power on",
+    let started = cpu::started();
+    let reason = if safe_mode {
+        "safe mode"
+    } else {
+        started.as_str()
     };
     shared
         .bench
@@ -240,18 +241,10 @@ fn set_up_node(node: &mut Node<&'static mut [u8]>, clock: &CycleClock, saved: &S
 
 #[inline(never)]
 fn recent(shared: Shared) -> Vec<Id, RECENT_IDS_MAX> {
-    now(shared.flash.borrow_mut().recent()).unwrap_or_else(|_| {
+    flash::now(shared.flash.borrow_mut().recent()).unwrap_or_else(|_| {
         shared.bench.borrow_mut().say(format_args!("flash failed"));
         Vec::new()
     })
-}
-
-/// What a future gives that never waits, as those of this board's flash.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => done,
-        Poll::Pending => unreachable!("this board's flash does not wait"),
-    }
 }
 
 fn options(options: &mut NodeOptions, settings: &Settings, safe_mode: bool) {

@@ -15,6 +15,7 @@ use smoltcp::{
     time::{Duration, Instant},
     wire::{EthernetAddress, IpCidr, Ipv4Cidr},
 };
+use static_cell::StaticCell;
 
 use crate::{bench::Bench, clock::CycleClock, ethernet::Ethernet};
 
@@ -48,17 +49,9 @@ pub(crate) struct Stack {
 }
 
 /// Memory of the one socket.
-struct Memory {
-    receive: [u8; RECEIVE_BYTES],
-    send: [u8; SEND_BYTES],
-}
-
-static mut MEMORY: Memory = Memory {
-    receive: [0; RECEIVE_BYTES],
-    send: [0; SEND_BYTES],
-};
-/// By itself, because it is not all zeros: what is not takes room in the image too.
-static mut SOCKETS: [SocketStorage<'static>; 1] = [SocketStorage::EMPTY];
+static RECEIVE: StaticCell<[u8; RECEIVE_BYTES]> = StaticCell::new();
+static SEND: StaticCell<[u8; SEND_BYTES]> = StaticCell::new();
+static SOCKETS: StaticCell<[SocketStorage<'static>; 1]> = StaticCell::new();
 
 impl Stack {
     /// Called once.
@@ -77,14 +70,11 @@ impl Stack {
         });
         // The same.
         let _ = interface.routes_mut().add_default_ipv4_route(HOST);
-        // SAFETY: `rust_main` calls this once, and nobody else knows the memory.
-        let memory = unsafe { &mut *(&raw mut MEMORY) };
-        // SAFETY: the same.
-        let sockets = unsafe { &mut *(&raw mut SOCKETS) };
+        let sockets = SOCKETS.init_with(|| [SocketStorage::EMPTY]);
         let mut sockets = SocketSet::new(sockets.as_mut_slice());
         let mut socket = tcp::Socket::new(
-            tcp::SocketBuffer::new(memory.receive.as_mut_slice()),
-            tcp::SocketBuffer::new(memory.send.as_mut_slice()),
+            tcp::SocketBuffer::new(RECEIVE.init_with(|| [0; RECEIVE_BYTES]).as_mut_slice()),
+            tcp::SocketBuffer::new(SEND.init_with(|| [0; SEND_BYTES]).as_mut_slice()),
         );
         socket.set_nagle_enabled(false);
         socket.set_timeout(Some(TIMEOUT));

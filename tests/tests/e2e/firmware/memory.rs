@@ -24,7 +24,9 @@ fn the_stack_keeps_a_reserve() {
     for _ in 0..2 {
         board.tell("memory");
         let line = board.expect("stack ");
-        let mut numbers = line.split(' ').filter_map(|word| word.parse::<usize>().ok());
+        let mut numbers = line
+            .split(' ')
+            .filter_map(|word| word.parse::<usize>().ok());
         let used = numbers.next().expect("how much was used");
         let most = numbers.next().expect("how much there is");
         assert!(used + RESERVE_BYTES <= most, "{line}");

@@ -111,3 +111,21 @@ fn starts_that_fail_lead_to_safe_mode() {
     assert_eq!(done["state"], "confirmed", "{done:#}");
     board.pin("led", "on");
 }
+
+#[test]
+fn a_node_that_hangs_is_reset_by_its_watchdog_and_goes_on() {
+    let station = Station::start();
+    let mut board = joined(&station, "kitchen");
+    let done = station.json(&["send", "kitchen", "pump", "on"]);
+    assert_eq!(done["state"], "confirmed", "{done:#}");
+    board.pin("pump", "on");
+    board.tell("hang");
+    board.expect("start watchdog");
+    board.pin("pump", "on");
+    board.expect("mqtt connected");
+    online(&station, "kitchen");
+    let done = station.json(&["send", "kitchen", "pump", "off"]);
+    assert_eq!(done["state"], "confirmed", "{done:#}");
+    board.pin("pump", "off");
+    reported(&station, "kitchen", "pump", "off");
+}
