@@ -178,6 +178,15 @@ CREATE TABLE schedule (
     doc text COLLATE "C" NOT NULL
 );
 
+-- Times in which the mails of some incidents are held back; `open` as long as one is planned or
+-- active.
+CREATE TABLE silence (
+    id   text COLLATE "C" PRIMARY KEY,
+    open boolean NOT NULL,
+    doc  text COLLATE "C" NOT NULL
+);
+CREATE INDEX silence_open ON silence (open, id);
+
 -- The outbox: a mail is written in the transaction of the change that it tells, and only once for
 -- each event and recipient. state: queued, sent, failed, merged.
 CREATE TABLE mail (
@@ -192,9 +201,12 @@ CREATE TABLE mail (
     tries       integer NOT NULL,
     next_try_us bigint NOT NULL,
     last_error  text COLLATE "C",
+    -- The silence that it waits for; it is due by itself at the end that was planned for that.
+    held_by     text COLLATE "C",
     UNIQUE (incident, kind, recipient)
 );
 CREATE INDEX mail_queued ON mail (next_try_us) WHERE state = 'queued';
+CREATE INDEX mail_held ON mail (held_by) WHERE held_by IS NOT NULL;
 
 -- What could not be read or was not allowed, grouped by topic and reason; the newest 1,000 groups
 -- are kept. A group is found by a hash of both (SHA-256 of topic, a zero byte, reason), since a

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::verbs::{
     commands, config, data, demo, dial_stdio, fingerprint, health, incidents, login, logout, nodes,
-    publish, rules, send, serve, sessions, sim, store, subscribe, terminal, user, watch,
+    publish, rules, send, serve, sessions, silence, sim, store, subscribe, terminal, user, watch,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -47,6 +47,9 @@ enum Verb {
     Rules(rules::Args),
     /// List incidents, or acknowledge one
     Incidents(incidents::Args),
+    /// Hold mails back for a while: make, list, end silences
+    #[command(subcommand)]
+    Silence(silence::SilenceVerb),
     /// Tell whether the station, its store and its broker work; exit code 1 when not
     Health(health::Args),
     /// Print the fingerprint of the station's certificate, to compare it
@@ -98,6 +101,7 @@ impl Cli {
             Verb::Commands(args) => commands::run(args).await,
             Verb::Rules(args) => rules::run(args).await,
             Verb::Incidents(args) => incidents::run(args).await,
+            Verb::Silence(verb) => silence::run(verb).await,
             Verb::Health(args) => health::run(args).await,
             Verb::Fingerprint(args) => fingerprint::run(args).await,
             Verb::Sessions(args) => sessions::run(args).await,

@@ -8,12 +8,13 @@ use signalbox_protocol::api::{
     command::{Action as Order, Command, Schedule},
     data::BucketsReply,
     event::{Event as Live, Hello},
-    incident::Incident,
+    incident::{Acknowledge, Incident},
     mail::Mail,
     message::Message,
     node::{Node, NodeCredentials},
     rule::{DryRunReply, NewRule, Rule, RulePatch},
     session::Session,
+    silence::{NewSilence, Silence},
     station::{Health, Station},
     user::{Role, User},
 };
@@ -90,6 +91,7 @@ pub(crate) struct Snapshot {
     pub(crate) commands: Vec<Command>,
     pub(crate) messages: Vec<Message>,
     pub(crate) schedules: Vec<Schedule>,
+    pub(crate) silences: Vec<Silence>,
     /// For the sparklines; `None` when the station has too many series to ask for all.
     pub(crate) recent: Option<BucketsReply>,
     /// Whether the station can send mails.
@@ -177,7 +179,12 @@ pub(crate) enum Action {
         back: Box<RulePatch>,
     },
     DeleteRule(Box<Rule>),
-    Acknowledge(String),
+    Acknowledge {
+        id: String,
+        ack: Acknowledge,
+    },
+    AddSilence(Box<NewSilence>),
+    EndSilence(Box<Silence>),
     AddNode(String),
     RemovePassword(String),
     AddUser {
@@ -236,7 +243,9 @@ impl Action {
             | Self::AddRule(_)
             | Self::RestoreRule(_)
             | Self::PatchRule { .. }
-            | Self::Acknowledge(_)
+            | Self::Acknowledge { .. }
+            | Self::AddSilence(_)
+            | Self::EndSilence(_)
             | Self::CancelCommand(_)
             | Self::AddUser { .. } => Weight::Everyday,
             // A node's present password ends with a new one.
@@ -267,7 +276,9 @@ impl Action {
                 "Delete rule `{}`? Its incidents are closed.",
                 rule.spec.name
             ),
-            Self::Acknowledge(_) => "Acknowledge this incident?".to_owned(),
+            Self::Acknowledge { .. } => "Acknowledge this incident?".to_owned(),
+            Self::AddSilence(_) => "Hold these mails back?".to_owned(),
+            Self::EndSilence(_) => "End this silence?".to_owned(),
             Self::CancelCommand(_) => "Cancel this command?".to_owned(),
             Self::DeleteSchedule(_) => "Delete this schedule?".to_owned(),
             Self::AddNode(name) => {

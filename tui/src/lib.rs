@@ -17,10 +17,13 @@ pub mod client;
 mod event;
 mod keymap;
 mod net;
+mod range;
 mod screens;
 mod settings;
 mod state;
+mod story;
 mod theme;
+pub mod until;
 pub mod words;
 
 pub use app::{KeepToken, Options, run, run_on};

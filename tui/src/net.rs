@@ -15,6 +15,7 @@ use signalbox_protocol::api::{
     message::{MessageQuery, Messages},
     node::Nodes,
     rule::Rules,
+    silence::{SilencePage, SilenceQuery},
     station::Station,
 };
 use tokio::{sync::mpsc::Sender, time::sleep};
@@ -24,7 +25,10 @@ pub(crate) use ask::act;
 use crate::{
     client::{Client, ClientError},
     event::{Event, Net, Snapshot},
-    state::{COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SPARK_COLUMNS_MAX, SPARK_SERIES_MAX},
+    state::{
+        COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SILENCES_MAX, SPARK_COLUMNS_MAX,
+        SPARK_SERIES_MAX,
+    },
 };
 
 /// Longest pause between two attempts to connect.
@@ -123,6 +127,11 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         ..CommandQuery::default()
     };
     let commands: CommandPage = client.get("/api/v1/command/all", &query).await?;
+    let query = SilenceQuery {
+        limit: limit(SILENCES_MAX),
+        ..SilenceQuery::default()
+    };
+    let silences: SilencePage = client.get("/api/v1/silences", &query).await?;
     let schedules: Schedules = client.get("/api/v1/schedules", &()).await?;
     let query = MessageQuery {
         bad: None,
@@ -147,6 +156,7 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         commands: commands.commands,
         messages: messages.messages,
         schedules: schedules.schedules,
+        silences: silences.silences,
         recent,
     })
 }

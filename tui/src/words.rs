@@ -9,10 +9,12 @@ pub(crate) use chrono::Local as Zone;
 pub(crate) use chrono::Utc as Zone;
 use signalbox_protocol::api::{
     command::{Action, CommandState},
-    incident::Incident,
     message::Message,
-    rule::{Comparison, NewRule, Rule, RuleCommand, RuleSpec},
+    rule::{Comparison, NewRule, RuleCommand, RuleSpec},
+    silence::{NewSilence, Silence},
 };
+
+use crate::until;
 
 /// Reads `[NODE/]ACTUATOR=on|off|toggle[:DURATION]`.
 ///
@@ -99,6 +101,49 @@ pub fn duration_s(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("`{text}` is no duration, write `90s`, `10m` or `1h30m`"))
 }
 
+/// What a silence is about: `node cellar-*, metric temperature`.
+#[must_use]
+pub fn silenced(silence: &Silence) -> String {
+    let parts = [
+        ("rule", &silence.rule),
+        ("node", &silence.node),
+        ("metric", &silence.metric),
+    ];
+    let told: Vec<String> = parts
+        .iter()
+        .filter_map(|(word, pattern)| Some(format!("{word} {}", safe(pattern.as_deref()?))))
+        .collect();
+    told.join(", ")
+}
+
+/// Reads `[rule=PATTERN] [node=PATTERN] [metric=PATTERN] 2h|until 08:00 [why]`. A pattern has no
+/// blanks: `?` stands for one.
+pub(crate) fn new_silence(text: &str, now: DateTime<Utc>) -> Result<NewSilence, String> {
+    let mut new = NewSilence::default();
+    let mut rest = text.trim();
+    loop {
+        let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let Some((name, pattern)) = word.split_once('=') else {
+            break;
+        };
+        let pattern = Some(pattern.to_owned());
+        match name {
+            "rule" => new.rule = pattern,
+            "node" => new.node = pattern,
+            "metric" => new.metric = pattern,
+            _ => return Err(format!("`{name}` is none of rule, node, metric")),
+        }
+        rest = behind.trim();
+    }
+    if new == NewSilence::default() {
+        return Err("write what, like `node=cellar-* 2h`; `node=*` is everything".to_owned());
+    }
+    let (until, comment) = until::lead(rest, now)?;
+    new.until_at = Some(until);
+    comment.clone_into(&mut new.comment);
+    Ok(new)
+}
+
 /// Reads `>`, `>=`, `<`, `<=`, `gt`, `ge`, `lt`, `le`.
 ///
 /// # Errors
@@ -181,53 +226,6 @@ pub(crate) fn bytes(n: u64) -> String {
         unit += 1;
     }
     format!("{shown:.1} {}", UNITS[unit])
-}
-
-/// How an incident came and went.
-pub(crate) fn story(incident: &Incident, rule: Option<&Rule>) -> Vec<String> {
-    let unit = unit(&incident.metric);
-    let mut lines = vec![
-        format!(
-            "{} began to hold on {} at {}",
-            incident.condition,
-            incident.node,
-            exact(incident.began_at)
-        ),
-        match (incident.fired_at, rule) {
-            (Some(at), _) => format!("it fired at {}", exact(at)),
-            (None, Some(rule)) => {
-                format!("it has not fired: it must hold for {} s", rule.spec.hold_s)
-            }
-            (None, None) => "it has not fired".to_owned(),
-        },
-    ];
-    if let Some(at) = incident.acted_at {
-        lines.push(format!("the rule's command was ordered at {}", exact(at)));
-    }
-    lines.push(format!(
-        "worst value {}{unit} at {}",
-        value(incident.peak),
-        exact(incident.peak_at)
-    ));
-    lines.push(format!("newest value {}{unit}", value(incident.last_value)));
-    if let (Some(at), Some(who)) = (incident.acknowledged_at, &incident.acknowledged_by) {
-        lines.push(format!("{who} acknowledged it at {}", exact(at)));
-    }
-    if let Some(at) = incident.closed_at {
-        let why = incident.closed_because.as_deref().unwrap_or("closed");
-        lines.push(format!("closed at {} ({why})", exact(at)));
-    }
-    match rule {
-        Some(rule) if incident.closed_at.is_none() && rule.spec.hysteresis > 0.0 => {
-            lines.push(format!(
-                "it clears {} behind the threshold of {}",
-                rule.spec.hysteresis, rule.spec.value
-            ));
-        }
-        Some(_) => {}
-        None => lines.push("the rule is gone".to_owned()),
-    }
-    lines
 }
 
 /// A message with all that is kept of it; JSON is set out.
@@ -328,6 +326,19 @@ mod tests {
         assert_eq!(order("led=on:1m30s").unwrap().duration_s, Some(90));
         for bad in ["", "led", "led=blink", "led=on:soon"] {
             assert!(order(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_silence_is_read_from_a_line() {
+        let now: DateTime<Utc> = "2026-11-21T09:00:00Z".parse().unwrap();
+        let new = new_silence("node=cellar-* rule=too?warm 2h new pump", now).unwrap();
+        assert_eq!(new.node.as_deref(), Some("cellar-*"));
+        assert_eq!(new.rule.as_deref(), Some("too?warm"));
+        assert_eq!(new.until_at, Some(now + TimeDelta::hours(2)));
+        assert_eq!(new.comment, "new pump");
+        for bad in ["2h", "node=x", "where=x 2h", "node=x soon"] {
+            assert!(new_silence(bad, now).is_err(), "{bad}");
         }
     }
 

@@ -44,7 +44,7 @@ pub struct Letter {
     pub id: String,
     /// Id of the mail that this one answers.
     pub in_reply_to: Option<String>,
-    /// For filters: `firing`, `recovery`, `firing and recovery`.
+    /// For filters: `firing`, `reminder`, `recovery`, `firing and recovery`.
     pub state: &'static str,
 }
 
@@ -267,11 +267,13 @@ impl Whole {
         let mail = &self.first.mail;
         let id = |kind| match kind {
             MailKind::Firing => format!("{}.firing", mail.incident),
+            MailKind::Reminder(n) => format!("{}.reminder.{n}", mail.incident),
             MailKind::Recovery => format!("{}.recovery", mail.incident),
         };
         let (state, body) = match (&self.second, mail.kind) {
             (Some(second), _) => ("firing and recovery", combined(&self.first, second, now)),
             (None, MailKind::Firing) => ("firing", mail.body.clone()),
+            (None, MailKind::Reminder(_)) => ("reminder", mail.body.clone()),
             (None, MailKind::Recovery) => ("recovery", mail.body.clone()),
         };
         Letter {
@@ -279,7 +281,7 @@ impl Whole {
             subject: mail.subject.clone(),
             body,
             id: id(mail.kind),
-            in_reply_to: (mail.kind == MailKind::Recovery).then(|| id(MailKind::Firing)),
+            in_reply_to: (mail.kind != MailKind::Firing).then(|| id(MailKind::Firing)),
             state,
         }
     }

@@ -79,6 +79,7 @@ impl Bench {
             subject: format!("[signalbox] {incident}"),
             body: format!("{kind:?} of {incident}"),
             created_at: self.clock.now(),
+            held: None,
         };
         let batch = Batch {
             mails: vec![mail],
@@ -109,7 +110,7 @@ impl Bench {
     }
 
     async fn states(&self) -> Vec<(String, MailState)> {
-        let mut mails = self.store.mails(100).await.unwrap();
+        let mut mails = self.store.mails(None, 100).await.unwrap();
         mails.sort_by(|a, b| a.mail.id.cmp(&b.mail.id));
         let state = |mail: Mail| (mail.mail.id, mail.state);
         mails.into_iter().map(state).collect()
@@ -185,7 +186,7 @@ async fn a_refusal_for_good_ends_that_mail_only() {
         bench.states().await,
         [failed, ("2".to_owned(), MailState::Sent)]
     );
-    let mails = bench.store.mails(10).await.unwrap();
+    let mails = bench.store.mails(None, 10).await.unwrap();
     let refused = mails.iter().find(|mail| mail.mail.id == "1").unwrap();
     assert_eq!(refused.last_error.as_deref(), Some("550 no such user"));
 }
@@ -255,4 +256,33 @@ async fn a_round_takes_a_bounded_number() {
     assert_eq!(bench.taken().len(), ROUND_MAILS_MAX as usize);
     bench.round().await;
     assert_eq!(bench.taken().len(), ROUND_MAILS_MAX as usize + 1);
+}
+
+#[tokio::test]
+async fn a_reminder_answers_the_first_mail_and_has_an_id_of_its_own() {
+    let mut bench = Bench::new().await;
+    bench.write("1", "I", MailKind::Firing, "a@b.c").await;
+    bench.round().await;
+    bench.write("2", "I", MailKind::Reminder(1), "a@b.c").await;
+    bench.write("3", "I", MailKind::Reminder(2), "a@b.c").await;
+    bench.round().await;
+    let letters = bench.taken();
+    let told: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            (
+                letter.id.as_str(),
+                letter.state,
+                letter.in_reply_to.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("I.firing", "firing", None),
+            ("I.reminder.1", "reminder", Some("I.firing")),
+            ("I.reminder.2", "reminder", Some("I.firing")),
+        ]
+    );
 }

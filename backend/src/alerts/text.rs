@@ -40,16 +40,18 @@ pub fn mail(
         recipient: to.to_owned(),
         subject: subject(incident),
         body: match kind {
-            MailKind::Firing => firing(incident, tz),
+            MailKind::Firing => firing(incident, "", tz),
+            MailKind::Reminder(_) => firing(incident, " still holds", tz),
             MailKind::Recovery => recovery(incident, tz),
         },
         created_at: now,
+        held: None,
     }
 }
 
-fn firing(incident: &Incident, tz: Tz) -> String {
+fn firing(incident: &Incident, still: &str, tz: Tz) -> String {
     let mut body = format!(
-        "{} on node {}: {}\n\nvalue     {}\nsince     {}\n",
+        "{} on node {}: {}{still}\n\nvalue     {}\nsince     {}\n",
         incident.rule_name,
         incident.node,
         incident.condition,

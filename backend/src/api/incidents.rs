@@ -1,12 +1,12 @@
 //! `/api/v1/incidents...`: what fired, and saying that one knows.
 
 use axum::{Extension, Json, extract::State};
-use signalbox_protocol::api::incident::{Incident, IncidentPage, IncidentQuery};
+use signalbox_protocol::api::incident::{Acknowledge, Incident, IncidentPage, IncidentQuery};
 
 use super::{
     SharedState, bounded, cursor,
     error::ApiError,
-    extract::{PathOf, QueryOf},
+    extract::{MaybeBody, PathOf, QueryOf},
 };
 use crate::{auth::Caller, engine::Request};
 
@@ -52,9 +52,10 @@ pub(crate) async fn one(
     }
 }
 
-/// Says that one knows of a firing incident.
+/// Says that one knows of a firing incident, for good or until a time. The body may be absent.
 #[utoipa::path(
     post, path = "/api/v1/incidents/{id}/ack", tag = "incidents",
+    request_body = Option<Acknowledge>,
     params(("id" = String, Path, description = "its ULID")),
     responses(
         (status = 200, description = "as it is now", body = Incident),
@@ -66,11 +67,12 @@ pub(crate) async fn acknowledge(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathOf(id): PathOf<String>,
+    MaybeBody(ack): MaybeBody<Acknowledge>,
 ) -> Result<Json<Incident>, ApiError> {
     let by = caller.username;
     let incident = state
         .engine
-        .ask(|reply| Request::AckIncident { id, by, reply })
+        .ask(|reply| Request::AckIncident { id, ack, by, reply })
         .await?;
     Ok(Json(incident))
 }

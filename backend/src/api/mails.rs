@@ -18,7 +18,7 @@ pub(crate) async fn list(
     QueryOf(query): QueryOf<MailQuery>,
 ) -> Result<Json<Mails>, ApiError> {
     let limit = bounded("limit", query.limit, MAILS_DEFAULT, MAILS_MAX)?;
-    let mails = state.store.mails(limit).await?;
+    let mails = state.store.mails(query.incident.as_deref(), limit).await?;
     let mails = mails.into_iter().map(shown).collect();
     Ok(Json(Mails { mails }))
 }
@@ -35,6 +35,7 @@ fn shown(row: store::Mail) -> Mail {
         incident: row.mail.incident,
         kind: match row.mail.kind {
             store::MailKind::Firing => MailKind::Firing,
+            store::MailKind::Reminder(_) => MailKind::Reminder,
             store::MailKind::Recovery => MailKind::Recovery,
         },
         recipient: row.mail.recipient,

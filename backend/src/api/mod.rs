@@ -20,6 +20,7 @@ mod router;
 mod rules;
 mod serve;
 mod sessions;
+mod silences;
 mod station;
 mod users;
 mod ws;

@@ -16,7 +16,7 @@ use utoipa::{
 use super::{
     SharedState, VERSION, auth, commands, data, incidents, mails, messages, metrics, nodes,
     router::{Access, RouteInfo, route_list},
-    rules, sessions, station, users, ws,
+    rules, sessions, silences, station, users, ws,
 };
 
 /// The range route that needs `from` and `to`.
@@ -72,6 +72,10 @@ const SESSION: &str = "session";
         incidents::list,
         incidents::one,
         incidents::acknowledge,
+        silences::list,
+        silences::add,
+        silences::one,
+        silences::end,
         messages::list,
         mails::list,
         station::station,

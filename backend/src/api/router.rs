@@ -19,7 +19,8 @@ use super::{
     BODY_BYTES_MAX, SharedState, auth, commands, data,
     error::ApiError,
     guard::{Gate, guard},
-    incidents, mails, messages, metrics, nodes, openapi, rules, sessions, station, users, ws,
+    incidents, mails, messages, metrics, nodes, openapi, rules, sessions, silences, station, users,
+    ws,
 };
 
 /// Who may call a route.
@@ -115,6 +116,11 @@ fn routes() -> Vec<Route> {
         get("/api/v1/incidents", VIEWER, incidents::list).query(),
         get("/api/v1/incidents/{id}", VIEWER, incidents::one),
         post("/api/v1/incidents/{id}/ack", OPERATOR, incidents::acknowledge),
+
+        get("/api/v1/silences", VIEWER, silences::list).query(),
+        post("/api/v1/silences", OPERATOR, silences::add),
+        get("/api/v1/silences/{id}", VIEWER, silences::one),
+        post("/api/v1/silences/{id}/end", OPERATOR, silences::end),
 
         get("/api/v1/messages", VIEWER, messages::list).query(),
         get("/api/v1/mails", OPERATOR, mails::list).query(),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::Schedule, data::Sample as SampleRow, event::Event, incident::Incident,
-    incident::IncidentState, message::Message, node::SampleFlag, rule::Rule,
+    incident::IncidentState, message::Message, node::SampleFlag, rule::Rule, silence::Silence,
 };
 
 use super::state::State;
 use crate::{
     ingest::{Number, Sample},
-    store::{Batch, CommandRow, Mark, NewMail, NodeSamples},
+    store::{Batch, CommandRow, MailRelease, Mark, NewMail, NodeSamples},
 };
 
 /// A node and one of its boots: what sequence numbers count within.
@@ -30,7 +30,9 @@ pub(super) struct Draft {
     pub(super) incidents: BTreeMap<String, Option<Incident>>,
     pub(super) commands: BTreeMap<String, CommandRow>,
     pub(super) schedules: BTreeMap<String, Option<Schedule>>,
+    pub(super) silences: BTreeMap<String, Silence>,
     pub(super) mails: Vec<NewMail>,
+    pub(super) mails_released: Vec<MailRelease>,
     pub(super) bad_messages: Vec<Message>,
 
     /// Nodes whose status event is due.
@@ -59,6 +61,11 @@ impl Draft {
             .insert(incident.id.clone(), Some(incident.clone()));
     }
 
+    /// Notes a silence as it is now.
+    pub(super) fn silence(&mut self, silence: &Silence) {
+        self.silences.insert(silence.id.clone(), silence.clone());
+    }
+
     /// Notes that a pending incident ended without firing: its row goes, and who saw it is told.
     pub(super) fn drop_incident(
         &mut self,
@@ -84,7 +91,9 @@ impl Draft {
                 .filter_map(|name| state.nodes.get(name).cloned())
                 .collect(),
             commands: self.commands.values().cloned().collect(),
+            silences: self.silences.values().cloned().collect(),
             mails: std::mem::take(&mut self.mails),
+            mails_released: std::mem::take(&mut self.mails_released),
             bad_messages: std::mem::take(&mut self.bad_messages),
             ..Batch::default()
         };
@@ -151,6 +160,9 @@ impl Draft {
         let incidents = self.incidents.values().flatten().chain(&self.dropped);
         events.extend(incidents.map(|incident| Event::Incident {
             incident: incident.clone(),
+        }));
+        events.extend(self.silences.values().map(|silence| Event::Silence {
+            silence: silence.clone(),
         }));
         events.extend(self.commands.values().map(|row| Event::Command {
             command: row.command.clone(),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
-    incident::{Incident, IncidentState},
+    incident::{Acknowledge, Incident, IncidentState, Step, StepKind},
     rule::{Rule, RuleSpec},
 };
 
-use super::{RequestError, draft::Draft, open::Key, state::State};
-use crate::{rules::threshold, store::MailKind};
+use super::{RequestError, draft::Draft, open::Key, silences::silenced_step, state::State};
+use crate::{alerts::silence, rules::threshold, store::MailKind};
 
 /// Rules judge a sample only when it is at most this old at its receipt, and act on an actuator
 /// only when the newest value is: what a node measured while it was cut off is history.
@@ -113,7 +113,7 @@ impl State {
         draft: &mut Draft,
     ) {
         let spec = &rule.spec;
-        let incident = Incident {
+        let mut incident = Incident {
             id: self.new_id(now),
             rule: rule.id.clone(),
             rule_name: spec.name.clone(),
@@ -127,6 +127,12 @@ impl State {
             acted_at: None,
             acknowledged_at: None,
             acknowledged_by: None,
+            acknowledged_until: None,
+            acknowledged_note: None,
+            silenced: None,
+            mail_held: false,
+            mails_told: 0,
+            steps: Vec::new(),
             closed_at: None,
             closed_because: None,
             peak: value,
@@ -134,6 +140,11 @@ impl State {
             last_value: value,
             duration_ms: None,
         };
+        incident.silenced = self.silences.of(&incident);
+        if let Some(silenced) = &incident.silenced {
+            let step = silenced_step(silenced, now);
+            incident.note(step);
+        }
         draft.incident(&incident);
         let key = (rule.id.clone(), node.to_owned());
         self.incidents.insert(incident);
@@ -163,7 +174,7 @@ impl State {
             value = incident.last_value,
             "an incident fires"
         );
-        self.mail(rule, &incident, MailKind::Firing, now, draft);
+        self.tell(rule, key, false, now, draft);
         if now - at <= FRESH_MAX && self.is_heard(&incident, now) {
             self.act(rule, key, now, draft);
         }
@@ -196,7 +207,10 @@ impl State {
             because,
             "an incident is over"
         );
-        self.mail(rule, &incident, MailKind::Recovery, now, draft);
+        // Whoever was not told of it need not be told that it is over.
+        if incident.mails_told > 0 || !incident.mail_held {
+            self.mail(rule, &incident, MailKind::Recovery, now, draft);
+        }
         if because == "cleared" && incident.acted_at.is_some() {
             let command = rule.spec.clear_command.as_ref();
             self.order_for(rule, &incident, command, now, draft);
@@ -253,14 +267,18 @@ impl State {
         })
     }
 
-    /// A person says that they know.
+    /// A person says that they know, for good or until a time.
     pub(super) fn acknowledge(
         &mut self,
         id: &str,
+        ack: Acknowledge,
         by: String,
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) -> Result<Incident, RequestError> {
+        let until_at = silence::until(now, ack.until_at, ack.duration_s)?;
+        let note = ack.note.filter(|note| !note.is_empty());
+        silence::note("note", note.as_deref())?;
         let Some(incident) = self.incidents.find_mut(id) else {
             return Err(RequestError::NotFound {
                 what: "open incident",
@@ -268,18 +286,73 @@ impl State {
             });
         };
         match incident.state {
-            IncidentState::Pending => Err(RequestError::Conflict {
-                message: format!("incident `{id}` has not fired yet"),
-            }),
-            IncidentState::Firing => {
+            IncidentState::Pending => {
+                return Err(RequestError::Conflict {
+                    message: format!("incident `{id}` has not fired yet"),
+                });
+            }
+            // Saying it once more changes nothing; saying something else does.
+            IncidentState::Acknowledged if until_at.is_none() && note.is_none() => {}
+            IncidentState::Firing | IncidentState::Acknowledged => {
                 incident.state = IncidentState::Acknowledged;
                 incident.acknowledged_at = Some(now);
-                incident.acknowledged_by = Some(by);
+                incident.acknowledged_by = Some(by.clone());
+                incident.acknowledged_until = until_at;
+                incident.acknowledged_note.clone_from(&note);
+                incident.note(Step {
+                    at: now,
+                    kind: StepKind::Acknowledged,
+                    by: Some(by),
+                    until_at,
+                    note,
+                });
                 draft.incident(incident);
-                Ok(incident.clone())
             }
-            IncidentState::Acknowledged | IncidentState::Closed => Ok(incident.clone()),
+            IncidentState::Closed => {}
         }
+        Ok(incident.clone())
+    }
+
+    /// Ends acknowledgements whose time is over: what still fires is told again.
+    pub(super) fn end_acks(&mut self, now: DateTime<Utc>, draft: &mut Draft) {
+        let due: Vec<Key> = self
+            .incidents
+            .iter()
+            .filter(|incident| {
+                incident
+                    .acknowledged_until
+                    .is_some_and(|until| until <= now)
+            })
+            .map(key_of)
+            .collect();
+        for key in due {
+            let Some(incident) = self.incidents.get_mut(&key.0, &key.1) else {
+                continue;
+            };
+            incident.state = IncidentState::Firing;
+            incident.acknowledged_at = None;
+            incident.acknowledged_by = None;
+            incident.acknowledged_until = None;
+            incident.acknowledged_note = None;
+            incident.note(Step {
+                at: now,
+                kind: StepKind::AckOver,
+                by: None,
+                until_at: None,
+                note: None,
+            });
+            draft.incident(incident);
+            if let Some(rule) = self.rules.get(&key.0).map(Arc::clone) {
+                self.tell(&rule, &key, true, now, draft);
+            }
+        }
+    }
+
+    /// When the next acknowledgement ends.
+    pub(super) fn next_ack_over(&self) -> Option<DateTime<Utc>> {
+        let open = self.incidents.iter();
+        open.filter_map(|incident| incident.acknowledged_until)
+            .min()
     }
 }
 
@@ -287,6 +360,6 @@ fn hold(spec: &RuleSpec) -> TimeDelta {
     TimeDelta::seconds(spec.hold_s.into())
 }
 
-fn key_of(incident: &Incident) -> Key {
+pub(super) fn key_of(incident: &Incident) -> Key {
     (incident.rule.clone(), incident.node.clone())
 }

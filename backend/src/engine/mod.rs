@@ -20,6 +20,7 @@ mod rule_changes;
 mod run;
 mod schedules;
 mod seen;
+mod silences;
 mod state;
 mod status;
 #[cfg(test)]
@@ -29,12 +30,14 @@ pub use heart::{BEAT, Heart};
 pub use incidents::FRESH_MAX;
 pub use run::{EngineParts, start};
 pub use schedules::MISSED_RUN_MAX;
+pub use silences::SILENCES_MAX;
 pub use state::{NODES_MAX, SERIES_PER_NODE_MAX};
 
 use signalbox_protocol::api::{
     command::{Command, CommandAccepted, NewCommand, NewTimedCommand},
-    incident::Incident,
+    incident::{Acknowledge, Incident},
     rule::{NewRule, Rule, RulePatch},
+    silence::{NewSilence, Silence},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -134,8 +137,19 @@ pub enum Request {
     },
     AckIncident {
         id: String,
+        ack: Acknowledge,
         by: String,
         reply: Reply<Incident>,
+    },
+    AddSilence {
+        new: NewSilence,
+        by: String,
+        reply: Reply<Silence>,
+    },
+    EndSilence {
+        id: String,
+        by: String,
+        reply: Reply<Silence>,
     },
     /// The credentials of a node were made; the node becomes known.
     NodeAdded { name: String, reply: Reply<()> },

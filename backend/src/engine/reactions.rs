@@ -3,13 +3,16 @@
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::Origin,
-    incident::Incident,
+    incident::{Incident, Step, StepKind},
     node::Presence,
     rule::{Rule, RuleCommand},
 };
 
 use super::{draft::Draft, incidents::FRESH_MAX, open::Key, orders::Order, state::State};
-use crate::{alerts::text, store::MailKind};
+use crate::{
+    alerts::text,
+    store::{MailHold, MailKind},
+};
 
 impl State {
     /// Whether what is known of an incident's node is not only history.
@@ -67,7 +70,58 @@ impl State {
         }
     }
 
+    /// Tells people that an incident fires, for the first time or `again`; under a silence, when
+    /// that is over.
+    pub(super) fn tell(
+        &mut self,
+        rule: &Rule,
+        key: &Key,
+        again: bool,
+        now: DateTime<Utc>,
+        draft: &mut Draft,
+    ) {
+        if rule.spec.email.is_none() || !self.settings.mail {
+            return;
+        }
+        let Some(incident) = self.incidents.get_mut(&key.0, &key.1) else {
+            return;
+        };
+        let kind = if incident.silenced.is_some() {
+            if incident.mail_held {
+                return;
+            }
+            incident.mail_held = true;
+            StepKind::Held
+        } else {
+            StepKind::Told
+        };
+        incident.note(Step {
+            at: now,
+            kind,
+            by: None,
+            until_at: None,
+            note: None,
+        });
+        if kind == StepKind::Held {
+            draft.incident(incident);
+            return;
+        }
+        let told = incident.mails_told;
+        let first = told == 0 && (incident.mail_held || !again);
+        incident.mail_held = false;
+        incident.mails_told = told.max(u32::from(!first)).saturating_add(1);
+        draft.incident(incident);
+        let kind = if first {
+            MailKind::Firing
+        } else {
+            MailKind::Reminder(told.max(1))
+        };
+        let incident = incident.clone();
+        self.mail(rule, &incident, kind, now, draft);
+    }
+
     /// Writes the mail of an event of an incident, where the rule and the configuration have one.
+    /// What nobody may hear of now waits until the silence is over.
     pub(super) fn mail(
         &mut self,
         rule: &Rule,
@@ -80,8 +134,11 @@ impl State {
             return;
         };
         let id = self.new_id(now);
-        draft
-            .mails
-            .push(text::mail(id, incident, kind, to, self.settings.tz, now));
+        let mut mail = text::mail(id, incident, kind, to, self.settings.tz, now);
+        mail.held = incident.silenced.as_ref().map(|silenced| MailHold {
+            silence: silenced.id.clone(),
+            until_at: silenced.until_at,
+        });
+        draft.mails.push(mail);
     }
 }

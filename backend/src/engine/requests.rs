@@ -34,6 +34,9 @@ impl Request {
                 drop(reply.send(Err(error)));
             }
             Self::AckIncident { reply, .. } => drop(reply.send(Err(error))),
+            Self::AddSilence { reply, .. } | Self::EndSilence { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
             Self::DeleteSchedule { reply, .. }
             | Self::DeleteRule { reply, .. }
             | Self::NodeAdded { reply, .. } => drop(reply.send(Err(error))),
@@ -76,8 +79,14 @@ impl State {
             Request::DeleteRule { id, by, reply } => {
                 answered!(self.delete_rule(&id, &by, now, draft), reply)
             }
-            Request::AckIncident { id, by, reply } => {
-                answered!(self.acknowledge(&id, by, now, draft), reply)
+            Request::AckIncident { id, ack, by, reply } => {
+                answered!(self.acknowledge(&id, ack, by, now, draft), reply)
+            }
+            Request::AddSilence { new, by, reply } => {
+                answered!(self.add_silence(new, by, now, draft), reply)
+            }
+            Request::EndSilence { id, by, reply } => {
+                answered!(self.end_silence(&id, by, now, draft), reply)
             }
             Request::NodeAdded { name, reply } => {
                 answered!(self.add_node(&name, draft), reply)

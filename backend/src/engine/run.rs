@@ -206,6 +206,8 @@ impl Engine {
             self.state.next_fire(),
             self.state.next_command_at(),
             self.state.next_run_at(),
+            self.state.next_silence_at(),
+            self.state.next_ack_over(),
         ];
         let now = self.parts.clock.now();
         next.into_iter()
@@ -268,6 +270,8 @@ impl Engine {
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) -> Vec<Answer> {
+        // First, so that what fires now meets the silences of now.
+        self.state.turn_silences(now, draft);
         for message in messages {
             self.state.message(message, now, draft);
         }
@@ -276,6 +280,7 @@ impl Engine {
             .map(|request| self.state.request(request, now, draft))
             .collect();
         self.state.fire_due(now, draft);
+        self.state.end_acks(now, draft);
         self.state.run_schedules(now, draft);
         self.state.move_commands(now, draft);
         self.state

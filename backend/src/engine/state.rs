@@ -15,7 +15,7 @@ use signalbox_protocol::api::{
 };
 use ulid::{Generator, Ulid};
 
-use super::{draft::Draft, open::OpenIncidents, seen::Seen};
+use super::{draft::Draft, open::OpenIncidents, seen::Seen, silences::Silences};
 use crate::{
     config::Config,
     store::{ActuatorFacts, CommandRow, Latest, Loaded, MARKS_PER_NODE_MAX, NodeFacts},
@@ -69,6 +69,8 @@ pub(super) struct State {
     /// Enabled ones.
     pub(super) rules_of_metric: HashMap<String, Arc<[Arc<Rule>]>>,
     pub(super) incidents: OpenIncidents,
+    /// Those that are not over.
+    pub(super) silences: Silences,
     /// Open ones.
     pub(super) commands: BTreeMap<String, CommandRow>,
     /// Done with lately, for an answer that comes late or twice.
@@ -102,6 +104,7 @@ impl State {
             .collect(),
             rules_of_metric: HashMap::new(),
             incidents: loaded.incidents.into_iter().collect(),
+            silences: loaded.silences.into_iter().collect(),
             commands: by(loaded.commands, |row| row.command.id.clone()).collect(),
             finished: by(loaded.finished, |command| command.id.clone()).collect(),
             schedules: by(loaded.schedules, |schedule| schedule.id.clone()).collect(),

@@ -1,6 +1,8 @@
 //! How both stores write what has no type of its own in a database: times as microseconds since
 //! 1970, closed sets as words, flags as bits, whole rows as JSON.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     node::{ActuatorState, Presence, SampleFlag},
@@ -101,18 +103,23 @@ pub(super) fn state_of(word: &str) -> Option<ActuatorState> {
     }
 }
 
-pub(super) const fn mail_kind_word(kind: MailKind) -> &'static str {
+pub(super) fn mail_kind_word(kind: MailKind) -> Cow<'static, str> {
     match kind {
-        MailKind::Firing => "firing",
-        MailKind::Recovery => "recovery",
+        MailKind::Firing => "firing".into(),
+        MailKind::Reminder(n) => format!("{REMINDER}{n}").into(),
+        MailKind::Recovery => "recovery".into(),
     }
 }
 
+/// What the words of reminders begin with, before their number.
+const REMINDER: &str = "reminder.";
+
 pub(super) fn mail_kind_of(word: &str) -> MailKind {
-    if word == "recovery" {
-        MailKind::Recovery
-    } else {
-        MailKind::Firing
+    let number = word.strip_prefix(REMINDER).and_then(|n| n.parse().ok());
+    match (word, number) {
+        (_, Some(n)) => MailKind::Reminder(n),
+        ("recovery", None) => MailKind::Recovery,
+        _ => MailKind::Firing,
     }
 }
 

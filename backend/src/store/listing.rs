@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::{Command, CommandPage},
-    incident::{Incident, IncidentPage},
     message::{Message, Outcome},
     node::{Actuator, LatestValue, Node},
     user::User,
@@ -257,6 +256,7 @@ impl From<MailRow> for Mail {
                 subject: row.subject,
                 body: row.body,
                 created_at: time(row.created_us),
+                held: None,
             },
             state: mail_state_of(&row.state),
             tries: row.tries.unsigned_abs(),
@@ -318,9 +318,14 @@ fn parse_cursor(letter: char, after: Option<&str>) -> Result<Option<&str>> {
     }
 }
 
-/// Whether the last incident of the page before is open, and its id.
-pub(super) fn incident_cursor(after: Option<&str>) -> Result<Option<(bool, String)>> {
-    let Some(after) = parse_cursor('i', after)? else {
+/// The letter of a listing of incidents.
+pub(super) const INCIDENTS: char = 'i';
+/// The letter of a listing of silences.
+pub(super) const SILENCES: char = 's';
+
+/// Whether the last row of the page before is open, and its id.
+pub(super) fn open_cursor(letter: char, after: Option<&str>) -> Result<Option<(bool, String)>> {
+    let Some(after) = parse_cursor(letter, after)? else {
         return Ok(None);
     };
     let (open, id) = after.split_once('.').ok_or_else(|| StoreError::BadCursor {
@@ -335,21 +340,22 @@ pub(super) fn command_cursor(after: Option<&str>) -> Result<Option<String>> {
 }
 
 /// A page of rows (whether open, id, JSON), read with a row more than `limit`.
-pub(super) fn incident_page(
+pub(super) fn open_page<T: serde::de::DeserializeOwned>(
+    letter: char,
     mut rows: Vec<(bool, String, String)>,
     limit: u32,
-) -> Result<IncidentPage> {
+) -> Result<(Vec<T>, Option<String>)> {
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows
         .last()
         .filter(|_| more)
-        .map(|row| format!("i.{}.{}", u8::from(row.0), row.1));
-    let incidents = rows
+        .map(|row| format!("{letter}.{}.{}", u8::from(row.0), row.1));
+    let page = rows
         .iter()
         .map(|(_, _, doc)| from_doc(doc))
-        .collect::<Result<Vec<Incident>>>()?;
-    Ok(IncidentPage { incidents, next })
+        .collect::<Result<Vec<T>>>()?;
+    Ok((page, next))
 }
 
 /// A page of rows (id, JSON), read with a row more than `limit`.

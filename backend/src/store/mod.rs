@@ -31,13 +31,14 @@ use signalbox_protocol::api::{
     message::Message,
     node::Node,
     rule::Rule,
+    silence::{Silence, SilencePage, SilenceQuery},
     user::{Role, User},
 };
 
 pub use self::rows::{
     ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX, Latest,
-    Loaded, MARKS_PER_NODE_MAX, Mail, MailKind, MailState, Mark, NewMail, NodeFacts, NodeSamples,
-    Retention, SampleFilter, Sealed, SessionRow,
+    Loaded, MARKS_PER_NODE_MAX, Mail, MailHold, MailKind, MailRelease, MailState, Mark, NewMail,
+    NodeFacts, NodeSamples, Retention, SampleFilter, Sealed, SessionRow,
 };
 pub use self::{
     copy::{Copied, Progress, copy},
@@ -153,6 +154,10 @@ pub trait StateStore: Send + Sync {
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage>;
     /// One incident.
     async fn incident(&self, id: &str) -> Result<Option<Incident>>;
+    /// Silences, planned and active ones first, then newest first.
+    async fn silences(&self, query: &SilenceQuery) -> Result<SilencePage>;
+    /// One silence.
+    async fn silence(&self, id: &str) -> Result<Option<Silence>>;
     /// Commands, newest first.
     async fn commands(&self, query: &CommandQuery) -> Result<CommandPage>;
     /// One command.
@@ -187,8 +192,8 @@ pub trait OutboxStore: Send + Sync {
     ) -> Result<()>;
     /// Number of queued mails and when the oldest was written.
     async fn outbox_depth(&self) -> Result<(u64, Option<DateTime<Utc>>)>;
-    /// The newest mails in any state, newest first.
-    async fn mails(&self, limit: u32) -> Result<Vec<Mail>>;
+    /// The newest mails in any state, of all incidents or of one, newest first.
+    async fn mails(&self, incident: Option<&str>, limit: u32) -> Result<Vec<Mail>>;
 }
 
 /// Accounts, sessions, and the nodes' broker passwords.

@@ -9,6 +9,7 @@ use signalbox_protocol::api::{
     message::Message,
     node::{ActuatorState, Presence},
     rule::Rule,
+    silence::Silence,
     user::Role,
 };
 
@@ -107,6 +108,8 @@ impl CommandRow {
 pub enum MailKind {
     /// An incident fired.
     Firing,
+    /// It still fires, and people are told again, for the so-manieth time, from 1.
+    Reminder(u32),
     /// It cleared.
     Recovery,
 }
@@ -128,6 +131,36 @@ pub struct NewMail {
     pub body: String,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// Not to be sent before a silence is over. Only for writing: it is not read again.
+    pub held: Option<MailHold>,
+}
+
+impl NewMail {
+    /// Not to be sent before this time.
+    #[must_use]
+    pub fn due_at(&self) -> DateTime<Utc> {
+        self.held
+            .as_ref()
+            .map_or(self.created_at, |hold| hold.until_at)
+    }
+}
+
+/// Why a new mail has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailHold {
+    /// The silence's id.
+    pub silence: String,
+    /// When it ends by itself.
+    pub until_at: DateTime<Utc>,
+}
+
+/// Mails that waited for a silence are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRelease {
+    /// The silence that was ended early.
+    pub silence: String,
+    /// Since when they are due.
+    pub at: DateTime<Utc>,
 }
 
 /// Where a mail stands.
@@ -186,8 +219,12 @@ pub struct Batch {
     pub schedules: Vec<Schedule>,
     /// Ids of deleted schedules.
     pub schedules_deleted: Vec<String>,
+    /// New or changed silences.
+    pub silences: Vec<Silence>,
     /// Mails to send.
     pub mails: Vec<NewMail>,
+    /// Silences whose mails wait no longer.
+    pub mails_released: Vec<MailRelease>,
     /// Bad and denied messages; grouped by (topic, reason) by the store. `id` is ignored.
     pub bad_messages: Vec<Message>,
 }
@@ -222,6 +259,8 @@ pub struct Loaded {
     pub rules: Vec<Rule>,
     /// Incidents that are not closed.
     pub incidents: Vec<Incident>,
+    /// Silences that are not over.
+    pub silences: Vec<Silence>,
     /// Commands for which [`CommandRow::is_open`] holds.
     pub commands: Vec<CommandRow>,
     /// All schedules.

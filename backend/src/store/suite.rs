@@ -71,6 +71,7 @@ macro_rules! store_suite {
                 nodes_show_latest_values_actuators_and_ages,
                 rules_and_schedules_are_sorted,
                 incidents_are_paged_open_ones_first,
+                silences_are_paged_open_ones_first,
                 commands_are_paged_newest_first,
                 a_query_page_refuses_a_foreign_cursor,
                 the_size_grows,
@@ -78,6 +79,8 @@ macro_rules! store_suite {
             outbox: [
                 mails_are_due_in_order,
                 a_mail_that_is_done_is_not_due,
+                a_held_mail_is_due_after_its_silence,
+                mails_of_one_incident_are_told,
                 the_outbox_tells_its_depth,
                 a_missing_mail_is_told,
             ],

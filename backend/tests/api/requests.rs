@@ -163,6 +163,19 @@ async fn each_route_asks_for_its_own_thing() {
         ("DELETE", "/api/v1/rules/01J", None, "DeleteRule"),
         ("DELETE", "/api/v1/schedules/01J", None, "DeleteSchedule"),
         ("POST", "/api/v1/incidents/01J/ack", None, "AckIncident"),
+        (
+            "POST",
+            "/api/v1/incidents/01J/ack",
+            Some(json!({"duration_s": 60, "note": "on my way"})),
+            "AckIncident { id: \"01J\", ack: Acknowledge { until_at: None, duration_s: Some(60)",
+        ),
+        (
+            "POST",
+            "/api/v1/silences",
+            Some(json!({"node": "cellar-*", "duration_s": 60})),
+            "AddSilence",
+        ),
+        ("POST", "/api/v1/silences/01J/end", None, "EndSilence"),
     ];
     for (method, path, body, expected) in cases {
         // The engine drops the request: it is stopping.

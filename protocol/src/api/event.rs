@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     command::Command, data::Sample, incident::Incident, message::Message, node::Node, rule::Rule,
-    station::Health,
+    silence::Silence, station::Health,
 };
 
 /// One message of the WebSocket.
@@ -44,6 +44,11 @@ pub enum Event {
     RuleDeleted {
         /// Its id.
         id: String,
+    },
+    /// A silence was made, began or is over.
+    Silence {
+        /// The silence as it is now.
+        silence: Silence,
     },
     /// A message was received, good or bad.
     Message {

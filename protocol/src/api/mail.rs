@@ -16,6 +16,8 @@ pub const MAILS_DEFAULT: u32 = 100;
 pub enum MailKind {
     /// An incident fired.
     Firing,
+    /// It still fires, and people are told again.
+    Reminder,
     /// It cleared.
     Recovery,
 }
@@ -64,6 +66,9 @@ pub struct Mail {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MailQuery {
+    /// Only those about this incident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// How many, 1 to 1,000; 100 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]

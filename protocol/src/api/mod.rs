@@ -16,6 +16,7 @@ pub mod message;
 pub mod node;
 pub mod rule;
 pub mod session;
+pub mod silence;
 pub mod station;
 pub mod user;
 

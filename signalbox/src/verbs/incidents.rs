@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use signalbox_protocol::api::incident::{Incident, IncidentPage, IncidentQuery};
-use signalbox_tui::client::segment;
+use chrono::{DateTime, Utc};
+use signalbox_protocol::api::incident::{Acknowledge, Incident, IncidentPage, IncidentQuery};
+use signalbox_tui::{client::segment, until};
 
 use crate::{
     context::StationArgs,
@@ -32,15 +33,41 @@ enum IncidentVerb {
     Ack {
         /// Its id
         id: String,
+        /// For how long, for example 2h; then it is told again [default: until it is over]
+        #[arg(long = "for", value_name = "DURATION")]
+        duration: Option<humantime::Duration>,
+        /// Until when, for example 08:00 or '2026-01-31 08:00'
+        #[arg(long, value_name = "TIME", value_parser = end, conflicts_with = "duration")]
+        until: Option<DateTime<Utc>>,
+        /// What is being done about it, for others
+        #[arg(long)]
+        note: Option<String>,
     },
+}
+
+fn end(text: &str) -> Result<DateTime<Utc>, String> {
+    until::read(text, Utc::now())
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.station.client()?;
     let incidents = match args.verb {
-        Some(IncidentVerb::Ack { id }) => {
+        Some(IncidentVerb::Ack {
+            id,
+            duration,
+            until,
+            note,
+        }) => {
+            let ack = Acknowledge {
+                until_at: until,
+                duration_s: match duration {
+                    Some(duration) => Some(u32::try_from(duration.as_secs())?),
+                    None => None,
+                },
+                note,
+            };
             let path = format!("/api/v1/incidents/{}/ack", segment(&id));
-            let incident: Incident = client.act(&path).await?;
+            let incident: Incident = client.post(&path, &ack).await?;
             if args.station.json {
                 output::json(&incident)?;
                 return Ok(ExitCode::SUCCESS);
@@ -84,7 +111,10 @@ fn row(incident: &Incident) -> Vec<String> {
     );
     vec![
         incident.id.clone(),
-        word(&incident.state),
+        match &incident.silenced {
+            Some(_) => format!("{}, silenced", word(&incident.state)),
+            None => word(&incident.state),
+        },
         incident.node.clone(),
         incident.condition.clone(),
         maybe_time(incident.fired_at.or(Some(incident.began_at))),

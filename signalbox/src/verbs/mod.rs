@@ -16,6 +16,7 @@ pub(crate) mod rules;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod sessions;
+pub(crate) mod silence;
 pub(crate) mod sim;
 pub(crate) mod store;
 pub(crate) mod subscribe;

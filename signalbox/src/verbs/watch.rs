@@ -183,6 +183,11 @@ impl Words {
                 let state = if rule.enabled { "on" } else { "off" };
                 vec![(now, format!("rule {} is {state}", rule.spec.name))]
             }
+            Event::Silence { silence } => {
+                let state = output::word(&silence.state);
+                let what = signalbox_tui::words::silenced(silence);
+                vec![(now, format!("silence {state}: {what}"))]
+            }
             Event::RuleDeleted { id } => vec![(now, format!("rule {id} is deleted"))],
             Event::Message { message } => match message.outcome {
                 Outcome::Stored | Outcome::Duplicate => Vec::new(),

@@ -269,3 +269,46 @@ fn starttls_is_required_and_verified() {
     smtp.expect("mail");
     newest(&station, "sent");
 }
+
+#[test]
+fn a_silence_holds_the_mail_and_its_end_sends_it() {
+    let (mut smtp, port) = server(&[]);
+    let (station, mut node) = watched(&port, "none");
+    let silence = station.json(&[
+        "silence",
+        "add",
+        "--node",
+        "kit*",
+        "--for",
+        "1h",
+        "--comment",
+        "new pump",
+    ]);
+    assert_eq!(silence["state"], "active");
+    measured(&mut node, 35.0);
+    let incident = eventually("silenced", || {
+        let incident = station.get("/api/v1/incidents?open=true")["incidents"][0].clone();
+        (incident["mail_held"] == true).then_some(incident)
+    });
+    assert_eq!(incident["state"], "firing");
+    assert_eq!(incident["silenced"]["comment"], "new pump");
+    smtp.expect_none("mail", QUIET);
+    assert_eq!(station.get("/api/v1/mails")["mails"], json!([]));
+
+    let ended = station.json(&["silence", "end", silence["id"].as_str().unwrap()]);
+    assert_eq!(ended["state"], "over");
+    let alert = smtp.expect("mail");
+    assert_eq!(header(&alert, "x-signalbox-state"), "firing");
+
+    // Acknowledged until a moment from now: then people are told again, in the same thread.
+    let id = incident["id"].as_str().unwrap();
+    let acked = station.json(&["incidents", "ack", id, "--for", "1s", "--note", "on my way"]);
+    assert_eq!(acked["acknowledged_note"], "on my way");
+    let again = smtp.expect("mail");
+    assert_eq!(header(&again, "x-signalbox-state"), "reminder");
+    assert_eq!(header(&again, "in-reply-to"), header(&alert, "message-id"));
+    let listed = station.json(&["silence", "list", "--all"]);
+    assert_eq!(listed["silences"][0]["id"], silence["id"]);
+    let open = station.json(&["silence", "list"]);
+    assert_eq!(open["silences"], json!([]));
+}

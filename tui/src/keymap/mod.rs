@@ -87,7 +87,8 @@ commands! {
     CursorFarRight "cursor-far-right" CursorOff "cursor-off" Peak "peak" Mark "mark"
     Freeze "freeze" Scale "scale" Overlay "overlay" Compare "compare" Export "export"
     New "new" Edit "edit" Delete "delete" Enable "enable" Duplicate "duplicate" DryRun "dry-run"
-    Acknowledge "acknowledge" Details "details"
+    Acknowledge "acknowledge" AckUntil "acknowledge-until" Silence "silence"
+    EndSilence "end-silence" Details "details"
     OnlyBad "only-bad" Pause "pause" Decode "decode"
     Cancel "cancel" Refresh "refresh"
 }

@@ -12,6 +12,7 @@ use signalbox_protocol::api::{
     node::{NewNode, NodeCredentials},
     rule::{DryRun, Rule, RulePatch},
     session::{SessionEnded, Sessions},
+    silence::{NewSilence, Silence},
     user::{NewUser, User, UserPatch, Users},
 };
 use tokio::sync::mpsc::Sender;
@@ -113,11 +114,15 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
             let values = client.get("/api/v1/data/byDate", &query).await?;
             Ok(Answer::DryRun(Ok((reply, values))))
         }
-        Action::Acknowledge(id) => {
+        Action::Acknowledge { id, ack } => {
             let path = format!("/api/v1/incidents/{}/ack", segment(&id));
-            let incident: Incident = client.act(&path).await?;
-            done(format!("acknowledged: {}", incident.condition))
+            let incident: Incident = client.post(&path, &ack).await?;
+            let until = incident
+                .acknowledged_until
+                .map_or_else(String::new, |at| format!(" until {}", words::exact(at)));
+            done(format!("acknowledged{until}: {}", incident.condition))
         }
+        Action::AddSilence(_) | Action::EndSilence(_) => silence(client, action).await,
         Action::AddNode(name) => {
             let new = NewNode { name };
             let made: NodeCredentials = client.post("/api/v1/nodes?replace=true", &new).await?;
@@ -192,6 +197,40 @@ async fn switch(
 async fn schedules(client: &Client) -> Result<Answer, ClientError> {
     let all: Schedules = client.get("/api/v1/schedules", &()).await?;
     Ok(Answer::Schedules(all.schedules))
+}
+
+async fn silence(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    let end = |id: &str| format!("/api/v1/silences/{}/end", segment(id));
+    match action {
+        Action::AddSilence(new) => {
+            let made: Silence = client.post("/api/v1/silences", &*new).await?;
+            let what = words::silenced(&made);
+            undoable(
+                format!("silent until {}: {what}", words::exact(made.until_at)),
+                format!("the silence of {what}"),
+                Action::EndSilence(Box::new(made)),
+            )
+        }
+        Action::EndSilence(silence) => {
+            let ended: Silence = client.act(&end(&silence.id)).await?;
+            let what = words::silenced(&ended);
+            let again = NewSilence {
+                rule: ended.rule,
+                node: ended.node,
+                metric: ended.metric,
+                from_at: Some(ended.from_at),
+                until_at: Some(ended.until_at),
+                duration_s: None,
+                comment: ended.comment,
+            };
+            undoable(
+                format!("silence ended: {what}"),
+                format!("ending the silence of {what}"),
+                Action::AddSilence(Box::new(again)),
+            )
+        }
+        _ => done(""),
+    }
 }
 
 async fn rule(client: &Client, action: Action) -> Result<Answer, ClientError> {
@@ -295,6 +334,7 @@ async fn admin(client: &Client) -> Result<Answer, ClientError> {
     let users: Option<Users> = allowed(client.get("/api/v1/users", &()).await)?;
     let sessions: Option<Sessions> = allowed(client.get("/api/v1/sessions", &()).await)?;
     let query = MailQuery {
+        incident: None,
         limit: Some(MAILS_SHOWN),
     };
     let mails: Option<Mails> = allowed(client.get("/api/v1/mails", &query).await)?;

@@ -1,15 +1,18 @@
-//! Incidents: open ones first, with peak and duration.
+//! Incidents, open ones first, with peak and duration; and the silences that hold mails back.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::incident::{Incident, IncidentState};
+use signalbox_protocol::api::{
+    incident::{Incident, IncidentState},
+    silence::{Silence, SilenceState},
+};
 
 use super::{
     Hits, cell,
     columns::{Column, table},
-    put, without_mail,
+    put, tabs, without_mail,
 };
 use crate::{
-    state::{State, severity_word},
+    state::{IncidentsPage, State, severity_word},
     theme::Theme,
     words,
 };
@@ -21,11 +24,32 @@ const COLUMNS: [Column; 7] = [
     Column::new("SINCE", (8, 12), 2),
     Column::new("LASTED", (6, 7), 3),
     Column::new("PEAK", (7, 12), 1),
-    Column::new("SEVERITY", (8, 60), 4),
+    Column::new("SEVERITY", (8, 100), 4),
+];
+const SILENCES: [Column; 5] = [
+    Column::new("STATE", (7, 7), 0),
+    Column::new("WHAT", (18, 48), 0),
+    Column::new("UNTIL", (8, 12), 1),
+    Column::new("LEFT", (6, 7), 2),
+    Column::new("WHO AND WHY", (12, 100), 3),
 ];
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let area = without_mail(state, theme, area, buf);
+    let at = IncidentsPage::ALL
+        .iter()
+        .position(|page| *page == state.incidents_page);
+    let all = state.silences.iter();
+    let active = all.filter(|silence| silence.state == SilenceState::Active);
+    let silences = format!("Silences {}", active.count());
+    let area = tabs(&["Incidents", &silences], at.unwrap_or(0), theme, area, buf);
+    match state.incidents_page {
+        IncidentsPage::Incidents => draw_incidents(state, theme, area, buf, hits),
+        IncidentsPage::Silences => draw_silences(state, theme, area, buf, hits),
+    }
+}
+
+fn draw_incidents(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let incidents = state.shown_incidents();
     if incidents.is_empty() {
         put(buf, area, 1, 2, "nothing has fired", theme.dim());
@@ -39,6 +63,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         |incident, [mark, node, condition, since, length, peak, who], at, buf| {
             let (word, style) = match incident.state {
                 IncidentState::Pending => ("pending", theme.warn()),
+                // Not by colour alone.
+                IncidentState::Firing if incident.silenced.is_some() => ("silent", theme.warn()),
                 IncidentState::Firing => ("FIRING", theme.bad()),
                 IncidentState::Acknowledged => ("acked", theme.warn()),
                 IncidentState::Closed => ("closed", theme.dim()),
@@ -57,12 +83,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
                 words::unit(&incident.metric)
             );
             cell(buf, at, *peak, 0, &text, Style::new());
-            let severity = severity_word(incident.severity);
-            let text = incident.acknowledged_by.as_ref().map_or_else(
-                || severity.to_owned(),
-                |who| format!("{severity}, acknowledged by {who}"),
-            );
-            cell(buf, at, *who, 0, &text, theme.dim());
+            cell(buf, at, *who, 0, &remarks(state, incident), theme.dim());
         },
     );
 }
@@ -70,4 +91,67 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
 fn lasted(state: &State, incident: &Incident) -> String {
     let begin = incident.fired_at.unwrap_or(incident.began_at);
     words::short(incident.closed_at.unwrap_or(state.now) - begin)
+}
+
+/// How bad it is, who knows, and who does not want to hear of it.
+fn remarks(state: &State, incident: &Incident) -> String {
+    let mut all = vec![severity_word(incident.severity).to_owned()];
+    let until = |at| words::clock(at, state.now);
+    if let Some(silenced) = &incident.silenced {
+        let (by, end) = (words::safe(&silenced.by), until(silenced.until_at));
+        all.push(format!("silenced by {by} until {end}"));
+    }
+    if let Some(who) = &incident.acknowledged_by {
+        let end = incident
+            .acknowledged_until
+            .map_or_else(String::new, |at| format!(" until {}", until(at)));
+        all.push(format!("acknowledged by {}{end}", words::safe(who)));
+    }
+    if let Some(note) = &incident.acknowledged_note {
+        all.push(words::safe(note));
+    }
+    all.join(", ")
+}
+
+fn draw_silences(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
+    let rows = state.shown_silences();
+    if rows.is_empty() {
+        put(buf, area, 1, 2, "no silences; `n` makes one", theme.dim());
+    }
+    table(
+        &SILENCES,
+        &rows,
+        state.row(),
+        theme,
+        (area, buf, hits),
+        |row, [mark, what, until, left, who], at, buf| {
+            let (word, style) = match row.state {
+                SilenceState::Planned => ("planned", theme.bold()),
+                SilenceState::Active => ("active", theme.warn()),
+                SilenceState::Over => ("over", theme.dim()),
+            };
+            cell(buf, at, *mark, 0, word, style);
+            cell(buf, at, *what, 0, &words::silenced(row), theme.bold());
+            let end = words::clock(row.ended_at.unwrap_or(row.until_at), state.now);
+            cell(buf, at, *until, 0, &end, Style::new());
+            let rest = match row.state {
+                SilenceState::Planned => format!("in {}", words::short(row.from_at - state.now)),
+                SilenceState::Active => words::short(row.until_at - state.now),
+                SilenceState::Over => String::new(),
+            };
+            cell(buf, at, *left, 0, &rest, theme.dim());
+            cell(buf, at, *who, 0, &who_and_why(row), theme.dim());
+        },
+    );
+}
+
+fn who_and_why(silence: &Silence) -> String {
+    let mut text = words::safe(&silence.created_by);
+    if let Some(by) = &silence.ended_by {
+        text = format!("{text}, ended by {}", words::safe(by));
+    }
+    if !silence.comment.is_empty() {
+        text = format!("{text}: {}", words::safe(&silence.comment));
+    }
+    text
 }

@@ -2,15 +2,16 @@
 
 use signalbox_protocol::api::{
     command::{Action as Order, CommandState},
-    incident::IncidentState,
     rule::{Rule, RulePatch},
 };
 
-use super::{AdminPage, CommandsPage, Modal, Prompt, PromptKind, RuleForm, State};
+use super::{
+    AdminPage, CommandsPage, Modal, Prompt, PromptKind, RuleForm, State, silence::new_silence,
+};
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
-    words,
+    story, words,
 };
 
 impl State {
@@ -47,6 +48,7 @@ impl State {
 
     pub(super) fn new_thing(&mut self) {
         self.modal = Some(match (self.place, self.admin_page) {
+            (Place::Incidents, _) => new_silence(),
             (Place::Admin, AdminPage::Users) => {
                 let hint = "name, address, role: ada ada@example.org viewer";
                 Prompt::open(PromptKind::NewUser, "New account".to_owned(), hint, "")
@@ -146,19 +148,6 @@ impl State {
         Vec::new()
     }
 
-    pub(super) fn acknowledge(&mut self) -> Vec<Action> {
-        let found = self.shown_incidents().get(self.row()).copied().cloned();
-        match found {
-            Some(incident) if incident.state == IncidentState::Firing => {
-                self.ask(Action::Acknowledge(incident.id))
-            }
-            _ => {
-                self.say("only a firing incident can be acknowledged", true);
-                Vec::new()
-            }
-        }
-    }
-
     pub(super) fn cancel(&mut self) -> Vec<Action> {
         let row = self.row();
         let action = match self.commands_page {
@@ -191,13 +180,13 @@ impl State {
     pub(super) fn details(&mut self) {
         let row = self.row();
         let found = match self.place {
-            Place::Incidents => {
-                let incidents = self.shown_incidents();
-                incidents.get(row).map(|incident| {
-                    let rule = self.rules.iter().find(|rule| rule.id == incident.rule);
-                    (incident.rule_name.clone(), words::story(incident, rule))
-                })
-            }
+            Place::Incidents => self.selected_incident().map(|incident| {
+                let rule = self.rules.iter().find(|rule| rule.id == incident.rule);
+                (
+                    incident.rule_name.clone(),
+                    story::story(incident, rule, self.now),
+                )
+            }),
             Place::Messages => {
                 let messages = self.shown_messages();
                 messages

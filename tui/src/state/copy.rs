@@ -1,6 +1,6 @@
 //! What is marked, as text for the clipboard.
 
-use super::{AdminPage, CommandsPage, State};
+use super::{AdminPage, CommandsPage, IncidentsPage, State};
 use crate::{keymap::Place, words};
 
 impl State {
@@ -14,9 +14,11 @@ impl State {
                 let rule = *self.shown_rules().get(row)?;
                 serde_json::to_string(&words::new_rule(&rule.spec)).ok()
             }
+            Place::Incidents if self.incidents_page == IncidentsPage::Silences => {
+                Some(self.shown_silences().get(row)?.id.clone())
+            }
             Place::Incidents => {
-                let incidents = self.shown_incidents();
-                let i = incidents.get(row)?;
+                let i = self.selected_incident()?;
                 let at = words::exact(i.fired_at.unwrap_or(i.began_at));
                 Some(format!("{} {} since {at}", i.node, i.condition))
             }

@@ -81,7 +81,9 @@ impl State {
             Cmd::Edit | Cmd::Delete | Cmd::Enable | Cmd::Duplicate | Cmd::DryRun => {
                 return self.on_rule(cmd);
             }
-            Cmd::Acknowledge => return self.acknowledge(),
+            Cmd::Acknowledge | Cmd::AckUntil => return self.acknowledge(cmd),
+            Cmd::Silence => self.ask_silence(),
+            Cmd::EndSilence => return self.end_silence(),
             Cmd::Details => self.details(),
             Cmd::OnlyBad => self.only_bad = !self.only_bad,
             Cmd::Decode => self.raw = !self.raw,
@@ -153,7 +155,7 @@ impl State {
 
     fn open_selected_chart(&mut self) {
         if self.place == Place::Incidents {
-            let found = self.shown_incidents().get(self.row()).copied().cloned();
+            let found = self.selected_incident().cloned();
             if let Some(incident) = found {
                 self.open_chart(incident.node, Some(incident.metric));
                 let at = incident.fired_at.unwrap_or(incident.began_at);
@@ -173,6 +175,7 @@ impl State {
     fn next_layout(&mut self) {
         match self.place {
             Place::Overview => self.chosen_view = Some(self.nodes_view().next()),
+            Place::Incidents => self.incidents_page = self.incidents_page.next(),
             Place::Commands => self.commands_page = self.commands_page.next(),
             Place::Admin => self.admin_page = self.admin_page.next(),
             _ => {

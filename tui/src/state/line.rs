@@ -5,12 +5,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use signalbox_protocol::api::command::Action as Order;
 use tui_input::Input;
 
-use super::{
-    Chart, Compare, Modal, Scale, SortBy, State, chart::OVERLAYS_MAX, form::type_into, range,
-};
+use super::{Chart, Compare, Modal, Scale, SortBy, State, chart::OVERLAYS_MAX, form::type_into};
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
+    range,
     settings::{Confirm, Marks},
     theme, words,
 };
@@ -19,13 +18,17 @@ use crate::{
 pub(super) const LINES_MAX: usize = 200;
 
 /// Commands that take words, and what they take.
-const VERBS: [(&str, &str); 15] = [
+const VERBS: [(&str, &str); 16] = [
     ("node", "NAME"),
     ("chart", "NODE [METRIC]"),
     ("range", "last 6h | yesterday | FROM .. TO"),
     ("on", "NODE/ACTUATOR [DURATION]"),
     ("off", "NODE/ACTUATOR"),
     ("toggle", "NODE/ACTUATOR"),
+    (
+        "silence",
+        "[rule=P] [node=P] [metric=P] 2h|until 08:00 [WHY]",
+    ),
     ("scale", "auto | shared | LOW HIGH"),
     ("overlay", "NODE… | off"),
     ("compare", "yesterday | week | off"),
@@ -161,6 +164,10 @@ impl State {
                 Ok(Vec::new())
             }
             "on" | "off" | "toggle" => self.order(verb, rest),
+            "silence" => {
+                let new = words::new_silence(rest, self.now)?;
+                Ok(self.ask(Action::AddSilence(Box::new(new))))
+            }
             "sort" => {
                 let found = SortBy::WORDS.into_iter().find(|(_, word)| *word == rest);
                 let (by, _) = found.ok_or_else(|| none_of(rest, "sort"))?;

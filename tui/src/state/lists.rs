@@ -8,6 +8,7 @@ use signalbox_protocol::api::{
     node::{Actuator, Node},
     rule::Rule,
     session::Session,
+    silence::Silence,
     user::User,
 };
 
@@ -91,6 +92,25 @@ impl CommandsPage {
     }
 }
 
+/// A part of the incidents' screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum IncidentsPage {
+    #[default]
+    Incidents,
+    Silences,
+}
+
+impl IncidentsPage {
+    pub(crate) const ALL: [Self; 2] = [Self::Incidents, Self::Silences];
+
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Incidents => Self::Silences,
+            Self::Silences => Self::Incidents,
+        }
+    }
+}
+
 /// A part of the administration's screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum AdminPage {
@@ -161,6 +181,22 @@ impl State {
         let mut filter = self.typed();
         let fits = |i: &&Incident| filter.lets(&[&i.node, &i.rule_name, &i.metric]);
         self.incidents.iter().filter(fits).collect()
+    }
+
+    /// Silences that the filter lets through.
+    pub(crate) fn shown_silences(&self) -> Vec<&Silence> {
+        let mut filter = self.typed();
+        let all = self.silences.iter();
+        all.filter(|s| filter.lets(&[&crate::words::silenced(s), &s.created_by, &s.comment]))
+            .collect()
+    }
+
+    /// The marked incident of the list.
+    pub(crate) fn selected_incident(&self) -> Option<&Incident> {
+        let listed =
+            self.place == Place::Incidents && self.incidents_page == IncidentsPage::Incidents;
+        let shown = self.shown_incidents();
+        shown.get(self.row()).copied().filter(|_| listed)
     }
 
     /// Messages that the filter and the choice of bad ones let through.
@@ -279,7 +315,10 @@ impl State {
         match self.place {
             Place::Overview => self.shown_nodes().len(),
             Place::Rules => self.shown_rules().len(),
-            Place::Incidents => self.shown_incidents().len(),
+            Place::Incidents => match self.incidents_page {
+                IncidentsPage::Incidents => self.shown_incidents().len(),
+                IncidentsPage::Silences => self.shown_silences().len(),
+            },
             Place::Messages => self.shown_messages().len(),
             Place::Log => self.shown_log().len(),
             Place::Commands => match self.commands_page {
@@ -305,6 +344,7 @@ impl State {
 
     fn list(&self) -> (Place, u8) {
         let page = match self.place {
+            Place::Incidents => self.incidents_page as u8,
             Place::Commands => self.commands_page as u8,
             Place::Admin => self.admin_page as u8,
             _ => 0,

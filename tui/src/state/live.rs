@@ -7,13 +7,14 @@ use signalbox_protocol::api::{
     event::Event as Live,
     incident::{Incident, IncidentState},
     node::{LatestValue, Node},
+    silence::Silence,
     station::Health,
 };
 use tui_input::Input;
 
 use super::{
     COMMANDS_MAX, DryRunState, INCIDENTS_MAX, Link, MESSAGES_MAX, Modal, PRESENCES_MAX,
-    PresenceChange, SortBy, State, chart::tracks, tell::UNDOS_MAX,
+    PresenceChange, SILENCES_MAX, SortBy, State, chart::tracks, tell::UNDOS_MAX,
 };
 use crate::{
     event::{Action, Answer, Net, Snapshot},
@@ -68,6 +69,7 @@ impl State {
         self.incidents = snapshot.incidents;
         self.commands = snapshot.commands.into();
         self.schedules = snapshot.schedules;
+        self.silences = snapshot.silences;
         self.messages = snapshot.messages.into();
         self.begin_sparks(snapshot.recent);
         if let Some(chart) = &mut self.chart {
@@ -99,6 +101,7 @@ impl State {
                 Some(old) => *old = rule,
                 None => self.rules.push(rule),
             },
+            Live::Silence { silence } => self.on_silence(silence),
             Live::RuleDeleted { id } => self.rules.retain(|rule| rule.id != id),
             Live::Message { message } => {
                 self.messages.push_front(message);
@@ -225,6 +228,17 @@ impl State {
                 std::cmp::Reverse(i.began_at),
             )
         });
+    }
+
+    fn on_silence(&mut self, silence: Silence) {
+        match self.silences.iter_mut().find(|old| old.id == silence.id) {
+            Some(old) => *old = silence,
+            None => self.silences.insert(0, silence),
+        }
+        // Those that are not over first, then the newest, as the station lists them.
+        self.silences
+            .sort_by(|a, b| (a.ended_at.is_some(), &b.id).cmp(&(b.ended_at.is_some(), &a.id)));
+        self.silences.truncate(SILENCES_MAX);
     }
 
     fn on_answer(&mut self, answer: Answer) -> Vec<Action> {

@@ -16,8 +16,8 @@ mod modal;
 mod mouse;
 mod palette;
 mod plot;
-mod range;
 mod shown;
+mod silence;
 mod spark;
 mod sparks;
 mod tell;
@@ -33,6 +33,7 @@ use signalbox_protocol::api::{
     message::Message,
     node::{Node, Presence},
     rule::Rule,
+    silence::Silence,
     station::Health,
 };
 use tui_input::Input;
@@ -42,7 +43,7 @@ pub(crate) use chart::{
 };
 pub(crate) use form::{DryRunState, RuleForm, severity_word};
 pub(crate) use line::{LineState, usage as line_usage};
-pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, NodesView, SortBy};
+pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, IncidentsPage, NodesView, SortBy};
 pub(crate) use modal::{Modal, Prompt, PromptKind};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
 pub(crate) use plot::Gap;
@@ -62,6 +63,8 @@ pub(crate) const COMMANDS_MAX: usize = 200;
 pub(crate) const MESSAGES_MAX: usize = 500;
 /// Incidents that are remembered.
 pub(crate) const INCIDENTS_MAX: usize = 500;
+/// Silences that are remembered.
+pub(crate) const SILENCES_MAX: usize = 200;
 /// Changes of presence that are remembered, for the causes of gaps.
 const PRESENCES_MAX: usize = 2_000;
 
@@ -102,6 +105,9 @@ pub(crate) struct State {
     /// Whether the station can send mails.
     pub(crate) mail_configured: bool,
     pub(crate) incidents: Vec<Incident>,
+    /// Planned and active ones first, then newest first.
+    pub(crate) silences: Vec<Silence>,
+    pub(crate) incidents_page: IncidentsPage,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) messages: VecDeque<Message>,
@@ -161,6 +167,8 @@ impl State {
             rules: Vec::new(),
             mail_configured: true,
             incidents: Vec::new(),
+            silences: Vec::new(),
+            incidents_page: IncidentsPage::default(),
             commands: VecDeque::new(),
             schedules: Vec::new(),
             messages: VecDeque::new(),

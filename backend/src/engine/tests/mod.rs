@@ -12,5 +12,6 @@ mod restarts;
 mod rig;
 mod rule_changes;
 mod schedules;
+mod silences;
 mod telemetry;
 mod timed;

@@ -372,7 +372,11 @@ async fn lived_in_batches(readings: &[(i64, usize)], ends: &[bool]) -> (Vec<Stri
     let commands = life.rig.commands().await.into_iter();
     let commands = commands.map(|one| format!("{} {:?} {:?}", one.node, one.action, one.for_ms));
     let incidents = life.rig.incidents().await.into_iter().map(|mut one| {
+        // When the station did something depends on when it heard.
         one.acted_at = one.acted_at.map(|_| one.began_at);
+        for step in &mut one.steps {
+            step.at = one.began_at;
+        }
         life.without_ids(one)
     });
     let mut incidents: Vec<_> = incidents.collect();

@@ -15,6 +15,7 @@ use signalbox_protocol::api::{
     message::Outcome,
     node::{ActuatorState, Node},
     rule::{NewRule, Rule, RulePatch},
+    silence::Silence,
 };
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -241,8 +242,31 @@ impl Rig {
     }
 
     pub(super) async fn acknowledge(&mut self, id: &str) -> Result<Incident, RequestError> {
+        self.acknowledge_with(id, json!({})).await
+    }
+
+    pub(super) async fn acknowledge_with(
+        &mut self,
+        id: &str,
+        body: Value,
+    ) -> Result<Incident, RequestError> {
         let (id, by) = (id.to_owned(), "anna".to_owned());
-        self.ask(|reply| Request::AckIncident { id, by, reply })
+        let ack = serde_json::from_value(body).unwrap();
+        let make = |reply| Request::AckIncident { id, ack, by, reply };
+        self.ask(make).await
+    }
+
+    pub(super) async fn silence(&mut self, body: Value) -> Silence {
+        let new = serde_json::from_value(body).unwrap();
+        let by = "anna".to_owned();
+        self.ask(|reply| Request::AddSilence { new, by, reply })
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn end_silence(&mut self, id: &str) -> Result<Silence, RequestError> {
+        let (id, by) = (id.to_owned(), "ben".to_owned());
+        self.ask(|reply| Request::EndSilence { id, by, reply })
             .await
     }
 
@@ -309,7 +333,7 @@ impl Rig {
 
     /// Oldest first.
     pub(super) async fn mails(&self) -> Vec<Mail> {
-        let mut all = self.store.real.mails(10_000).await.unwrap();
+        let mut all = self.store.real.mails(None, 10_000).await.unwrap();
         all.sort_by(|a, b| a.mail.id.cmp(&b.mail.id));
         all
     }

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use signalbox_protocol::api::{
-    command::CommandState, data::Sample, incident::IncidentState, user::Role,
+    command::CommandState, data::Sample, incident::IncidentState, silence::SilenceState, user::Role,
 };
 
 use super::*;
@@ -39,6 +39,7 @@ async fn fill(place: &Place) {
                 rows::command(2, CommandState::Confirmed),
             ],
             schedules: vec![rows::schedule(1, Some(1))],
+            silences: vec![rows::silence(1, SilenceState::Active)],
             mails: vec![rows::mail(1, MailKind::Firing, node)],
             bad_messages: vec![rows::bad_message(node, "not JSON", 1)],
             ..samples_of(node, samples.collect())
@@ -73,7 +74,7 @@ async fn all(store: &SharedStore) -> All {
     let buckets = store.buckets(&filter, range, 40).await.unwrap();
     let session = store.session(&[3; 32], at_s(20)).await.unwrap();
     let rest = (
-        store.mails(9).await.unwrap(),
+        store.mails(None, 9).await.unwrap(),
         store.bad_messages(9).await.unwrap(),
         store.user("anna").await.unwrap(),
         store.node_password("attic").await.unwrap(),

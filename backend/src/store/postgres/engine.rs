@@ -58,6 +58,9 @@ impl PostgresStore {
             incidents: self
                 .docs("SELECT doc FROM incident WHERE open ORDER BY id")
                 .await?,
+            silences: self
+                .docs("SELECT doc FROM silence WHERE open ORDER BY id")
+                .await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
             finished: self.finished_commands().await?,

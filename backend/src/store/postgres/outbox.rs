@@ -91,8 +91,17 @@ impl OutboxStore for PostgresStore {
         Ok((depth.unsigned_abs(), oldest.map(time)))
     }
 
-    async fn mails(&self, limit: u32) -> Result<Vec<Mail>> {
-        let query = sqlx::query_as(select_mail!("ORDER BY id DESC LIMIT $1"));
-        self.read_mails(query.bind(i64::from(limit))).await
+    async fn mails(&self, incident: Option<&str>, limit: u32) -> Result<Vec<Mail>> {
+        let query = match incident {
+            Some(incident) => sqlx::query_as(select_mail!(
+                "WHERE incident = $2 ORDER BY id DESC LIMIT $1"
+            ))
+            .bind(i64::from(limit))
+            .bind(text(incident)),
+            None => {
+                sqlx::query_as(select_mail!("ORDER BY id DESC LIMIT $1")).bind(i64::from(limit))
+            }
+        };
+        self.read_mails(query).await
     }
 }

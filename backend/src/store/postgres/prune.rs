@@ -32,11 +32,13 @@ const ROLLUP: &str = "DELETE FROM rollup WHERE (series_id, hour) IN \
      (SELECT series_id, hour FROM rollup WHERE rollup.series_id = series.id AND hour < $1 \
       ORDER BY hour LIMIT $2) AS old LIMIT $2)";
 /// What is over, by its id: a ULID begins with its time.
-const HISTORY: [&str; 3] = [
+const HISTORY: [&str; 4] = [
     "DELETE FROM command WHERE id IN \
      (SELECT id FROM command WHERE NOT open AND id < $1 ORDER BY id LIMIT $2)",
     "DELETE FROM incident WHERE id IN \
      (SELECT id FROM incident WHERE NOT open AND id < $1 ORDER BY id LIMIT $2)",
+    "DELETE FROM silence WHERE id IN \
+     (SELECT id FROM silence WHERE NOT open AND id < $1 ORDER BY id LIMIT $2)",
     "DELETE FROM mail WHERE id IN \
      (SELECT id FROM mail WHERE state <> 'queued' AND id < $1 ORDER BY id LIMIT $2)",
 ];

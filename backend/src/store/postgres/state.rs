@@ -8,6 +8,7 @@ use signalbox_protocol::api::{
     message::Message,
     node::Node,
     rule::Rule,
+    silence::{Silence, SilencePage, SilenceQuery},
 };
 use sqlx::{Postgres, QueryBuilder};
 
@@ -16,8 +17,8 @@ use crate::store::{
     Result, StateStore,
     convert::from_doc,
     listing::{
-        ActuatorRow, BadRow, NodeRow, PAGE_ROWS_DEFAULT, command_cursor, command_page,
-        incident_cursor, incident_page, nodes_of,
+        ActuatorRow, BadRow, INCIDENTS, NodeRow, PAGE_ROWS_DEFAULT, SILENCES, command_cursor,
+        command_page, nodes_of, open_cursor, open_page,
     },
 };
 
@@ -41,6 +42,30 @@ impl PostgresStore {
             .fetch_all(&self.readers);
         let (nodes, actuators) = tokio::try_join!(nodes, actuators)?;
         Ok(nodes_of(nodes, &self.catalog, name, actuators, now))
+    }
+
+    /// A page of a listing with open rows first, then newest first.
+    async fn open_first<T: serde::de::DeserializeOwned>(
+        &self,
+        letter: char,
+        select: &'static str,
+        open: Option<bool>,
+        limit: Option<u32>,
+        after: Option<&str>,
+    ) -> Result<(Vec<T>, Option<String>)> {
+        let limit = limit.unwrap_or(PAGE_ROWS_DEFAULT);
+        let mut sql = QueryBuilder::<Postgres>::new(select);
+        if let Some(open) = open {
+            sql.push(" AND open = ").push_bind(open);
+        }
+        if let Some((open, id)) = open_cursor(letter, after)? {
+            sql.push(" AND (open, id) < (").push_bind(open);
+            sql.push(", ").push_bind(id).push(")");
+        }
+        sql.push(" ORDER BY open DESC, id DESC LIMIT ")
+            .push_bind(i64::from(limit) + 1);
+        let rows = async { Ok(sql.build_query_as().fetch_all(&self.readers).await?) };
+        open_page(letter, call(rows).await?, limit)
     }
 
     async fn doc<T: serde::de::DeserializeOwned>(
@@ -82,20 +107,25 @@ impl StateStore for PostgresStore {
     }
 
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage> {
-        let limit = query.limit.unwrap_or(PAGE_ROWS_DEFAULT);
-        let mut sql =
-            QueryBuilder::<Postgres>::new("SELECT open, id, doc FROM incident WHERE true");
-        if let Some(open) = query.open {
-            sql.push(" AND open = ").push_bind(open);
-        }
-        if let Some((open, id)) = incident_cursor(query.after.as_deref())? {
-            sql.push(" AND (open, id) < (").push_bind(open);
-            sql.push(", ").push_bind(id).push(")");
-        }
-        sql.push(" ORDER BY open DESC, id DESC LIMIT ")
-            .push_bind(i64::from(limit) + 1);
-        let rows = async { Ok(sql.build_query_as().fetch_all(&self.readers).await?) };
-        incident_page(call(rows).await?, limit)
+        let sql = "SELECT open, id, doc FROM incident WHERE true";
+        let IncidentQuery { open, limit, after } = query;
+        let (incidents, next) = self
+            .open_first(INCIDENTS, sql, *open, *limit, after.as_deref())
+            .await?;
+        Ok(IncidentPage { incidents, next })
+    }
+
+    async fn silences(&self, query: &SilenceQuery) -> Result<SilencePage> {
+        let sql = "SELECT open, id, doc FROM silence WHERE true";
+        let SilenceQuery { open, limit, after } = query;
+        let (silences, next) = self
+            .open_first(SILENCES, sql, *open, *limit, after.as_deref())
+            .await?;
+        Ok(SilencePage { silences, next })
+    }
+
+    async fn silence(&self, id: &str) -> Result<Option<Silence>> {
+        self.doc("SELECT doc FROM silence WHERE id = $1", id).await
     }
 
     async fn incident(&self, id: &str) -> Result<Option<Incident>> {

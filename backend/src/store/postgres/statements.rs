@@ -92,12 +92,18 @@ statements! {
     put_schedules: "INSERT INTO schedule (id, doc) SELECT * FROM unnest($1::text[], $2::text[]) \
         ON CONFLICT (id) DO UPDATE SET doc = excluded.doc";
     delete_schedules: "DELETE FROM schedule WHERE id = ANY ($1)";
+    put_silences: "INSERT INTO silence (id, open, doc) \
+        SELECT * FROM unnest($1::text[], $2::bool[], $3::text[]) \
+        ON CONFLICT (id) DO UPDATE SET open = excluded.open, doc = excluded.doc";
     // A second mail for the same event and recipient is left out: the first one stands.
     add_mails: "INSERT INTO mail (id, incident, kind, recipient, subject, body, created_us, \
-        state, tries, next_try_us) SELECT id, incident, kind, recipient, subject, body, at, \
-        'queued', 0, at FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], \
-        $6::text[], $7::int8[]) AS new (id, incident, kind, recipient, subject, body, at) \
+        state, tries, next_try_us, held_by) SELECT id, incident, kind, recipient, subject, body, \
+        at, 'queued', 0, due, held_by FROM unnest($1::text[], $2::text[], $3::text[], \
+        $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::text[]) \
+        AS new (id, incident, kind, recipient, subject, body, at, due, held_by) \
         ON CONFLICT DO NOTHING";
+    release_mails: "UPDATE mail SET next_try_us = $1, held_by = NULL \
+        WHERE held_by = $2 AND state = 'queued' AND tries = 0";
     count_bad_messages: "INSERT INTO bad_message AS b (group_hash, topic, reason, node, denied, \
         payload_bytes, head, count, first_us, last_us) SELECT * FROM unnest($1::bytea[], \
         $2::text[], $3::text[], $4::text[], $5::bool[], $6::int8[], $7::text[], $8::int8[], \

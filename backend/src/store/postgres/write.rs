@@ -67,6 +67,7 @@ pub(super) fn state<'c>(
     marks(pipeline, statements, batch)?;
     rules(pipeline, statements, batch)?;
     commands(pipeline, statements, batch)?;
+    silences(pipeline, statements, batch)?;
     mails(pipeline, statements, batch);
     bad_messages(pipeline, statements, &batch.bad_messages);
     Ok(())
@@ -196,6 +197,23 @@ fn commands<'c>(
     Ok(())
 }
 
+fn silences<'c>(
+    pipeline: &mut Pipeline<'c>,
+    statements: &'c Statements,
+    batch: &'c Batch,
+) -> Result<()> {
+    let rows = last_of_each(&batch.silences, |silence| &silence.id);
+    if !rows.is_empty() {
+        let values = values![
+            column(&rows, |silence| text(&silence.id)),
+            column(&rows, |silence| silence.ended_at.is_none()),
+            docs(&rows)?,
+        ];
+        pipeline.send(&statements.put_silences, values);
+    }
+    Ok(())
+}
+
 fn mails<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, batch: &'c Batch) {
     let rows: Vec<_> = batch.mails.iter().collect();
     if !rows.is_empty() {
@@ -207,8 +225,17 @@ fn mails<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, batch: &'c
             column(&rows, |mail| text(&mail.subject)),
             column(&rows, |mail| text(&mail.body)),
             column(&rows, |mail| us(mail.created_at)),
+            column(&rows, |mail| us(mail.due_at())),
+            column(&rows, |mail| mail
+                .held
+                .as_ref()
+                .map(|hold| hold.silence.as_str())),
         ];
         pipeline.send(&statements.add_mails, values);
+    }
+    for release in &batch.mails_released {
+        let values = values![us(release.at), release.silence.as_str()];
+        pipeline.send(&statements.release_mails, values);
     }
 }
 

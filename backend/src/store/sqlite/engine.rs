@@ -40,6 +40,9 @@ impl EngineStore for SqliteStore {
             incidents: self
                 .docs("SELECT doc FROM incident WHERE open = 1 ORDER BY id")
                 .await?,
+            silences: self
+                .docs("SELECT doc FROM silence WHERE open = 1 ORDER BY id")
+                .await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
             finished: self.finished_commands().await?,

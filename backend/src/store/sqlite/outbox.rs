@@ -88,11 +88,15 @@ impl OutboxStore for SqliteStore {
         Ok((depth.unsigned_abs(), oldest.map(time)))
     }
 
-    async fn mails(&self, limit: u32) -> Result<Vec<Mail>> {
-        let rows: Vec<MailRow> = sqlx::query_as(select_mail!("ORDER BY id DESC LIMIT ?"))
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?;
+    async fn mails(&self, incident: Option<&str>, limit: u32) -> Result<Vec<Mail>> {
+        let query = match incident {
+            Some(incident) => {
+                sqlx::query_as(select_mail!("WHERE incident = ? ORDER BY id DESC LIMIT ?"))
+                    .bind(incident)
+            }
+            None => sqlx::query_as(select_mail!("ORDER BY id DESC LIMIT ?")),
+        };
+        let rows: Vec<MailRow> = query.bind(limit).fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(Mail::from).collect())
     }
 }

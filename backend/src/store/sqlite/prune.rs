@@ -27,11 +27,13 @@ const ROLLUP: &str = "DELETE FROM rollup WHERE (series_id, hour) IN \
     (SELECT series_id, hour FROM series CROSS JOIN rollup ON series_id = id \
      WHERE hour < ? LIMIT ?)";
 /// What is over, by its id: a ULID begins with its time.
-const HISTORY: [&str; 3] = [
+const HISTORY: [&str; 4] = [
     "DELETE FROM command WHERE id IN \
      (SELECT id FROM command WHERE open = 0 AND id < ? LIMIT ?)",
     "DELETE FROM incident WHERE id IN \
      (SELECT id FROM incident WHERE open = 0 AND id < ? LIMIT ?)",
+    "DELETE FROM silence WHERE id IN \
+     (SELECT id FROM silence WHERE open = 0 AND id < ? LIMIT ?)",
     "DELETE FROM mail WHERE id IN \
      (SELECT id FROM mail WHERE state <> 'queued' AND id < ? LIMIT ?)",
 ];

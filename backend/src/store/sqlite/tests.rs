@@ -75,7 +75,7 @@ async fn whole_batches(store: &SqliteStore) -> usize {
         loaded.incidents.len(),
         loaded.commands.len(),
         loaded.schedules.len(),
-        store.mails(1_000).await.unwrap().len(),
+        store.mails(None, 1_000).await.unwrap().len(),
         store.bad_messages(1_000).await.unwrap().len(),
     ] {
         assert_eq!(found, n);

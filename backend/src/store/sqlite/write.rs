@@ -59,12 +59,19 @@ static PUT_COMMANDS: LazyLock<Many> = LazyLock::new(|| {
 });
 static PUT_SCHEDULES: LazyLock<Many> =
     LazyLock::new(|| Many::new("INSERT OR REPLACE INTO schedule (id, doc) VALUES ", 2, ""));
+static PUT_SILENCES: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT OR REPLACE INTO silence (id, open, doc) VALUES ",
+        3,
+        "",
+    )
+});
 /// A second mail for the same event and recipient is left out: the first one stands.
 static ADD_MAILS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT OR IGNORE INTO mail (id, incident, kind, recipient, subject, body, created_us, \
-         state, tries, next_try_us) VALUES ",
-        10,
+         state, tries, next_try_us, held_by) VALUES ",
+        11,
         "",
     )
 });
@@ -85,6 +92,7 @@ pub(super) async fn state(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<
     write_marks(pipeline, batch).await?;
     write_rules(pipeline, batch).await?;
     write_commands(pipeline, batch).await?;
+    write_silences(pipeline, batch).await?;
     write_mails(pipeline, batch).await?;
     write_bad_messages(pipeline, &batch.bad_messages).await
 }
@@ -206,6 +214,19 @@ async fn write_commands(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()
     delete(pipeline, text, &batch.schedules_deleted).await
 }
 
+async fn write_silences(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
+    let silences = docs(&batch.silences)?;
+    PUT_SILENCES
+        .add_all(pipeline, &silences, |values, (silence, doc), _| {
+            values
+                .bind(&silence.id)
+                .bind(silence.ended_at.is_none())
+                .bind(doc);
+        })
+        .await?;
+    Ok(())
+}
+
 async fn write_mails(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
     ADD_MAILS
         .add_all(pipeline, &batch.mails, |values, mail, _| {
@@ -219,9 +240,20 @@ async fn write_mails(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
                 .bind(us(mail.created_at))
                 .bind("queued")
                 .bind(0)
-                .bind(us(mail.created_at));
+                .bind(us(mail.due_at()))
+                .bind(mail.held.as_ref().map(|hold| &hold.silence));
         })
         .await?;
+    for release in &batch.mails_released {
+        pipeline
+            .add(
+                "UPDATE mail SET next_try_us = ?, held_by = NULL \
+                 WHERE held_by = ? AND state = 'queued' AND tries = 0",
+            )
+            .bind(us(release.at))
+            .bind(&release.silence);
+        pipeline.flush().await?;
+    }
     Ok(())
 }
 

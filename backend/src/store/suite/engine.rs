@@ -6,11 +6,14 @@ use signalbox_protocol::api::{
     incident::IncidentState,
     message::{Message, Outcome},
     node::{ActuatorState, Presence},
+    silence::SilenceState,
 };
 
 use super::{
     Fixture, at_s, exact,
-    rows::{actuator, bad_message, command, id, incident, mail, mark, node, rule, schedule},
+    rows::{
+        actuator, bad_message, command, id, incident, mail, mark, node, rule, schedule, silence,
+    },
     samples_of,
 };
 use crate::store::{
@@ -97,6 +100,10 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
             command(7, CommandState::Sent),
         ],
         schedules: vec![schedule(8, Some(70)), schedule(9, None)],
+        silences: vec![
+            silence(1, SilenceState::Planned),
+            silence(2, SilenceState::Active),
+        ],
         ..samples_of(
             "attic",
             vec![exact("soil", at_s(1), -0.5), exact("soil", at_s(2), 1e300)],
@@ -106,6 +113,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
     let finished = command(5, CommandState::TimedOut);
     let over = Batch {
         commands: vec![finished.clone()],
+        silences: vec![silence(3, SilenceState::Over)],
         ..Batch::default()
     };
     store.commit(&over).await.unwrap();
@@ -117,6 +125,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         incidents: batch.incidents.clone(),
         commands: batch.commands.clone(),
         schedules: batch.schedules.clone(),
+        silences: batch.silences.clone(),
         finished: vec![finished.command],
         latest: vec![latest("attic", "soil", at_s(2), 1e300)],
     });
@@ -336,7 +345,7 @@ pub(in crate::store) async fn a_mail_is_written_once<F: Fixture>() {
     };
     store.commit(&again).await.unwrap();
     let mut kept: Vec<_> = store
-        .mails(10)
+        .mails(None, 10)
         .await
         .unwrap()
         .into_iter()

@@ -4,7 +4,10 @@ use super::{
     Fixture, at_s,
     rows::{id, mail},
 };
-use crate::store::{Batch, EngineStore as _, Mail, MailKind, MailState, OutboxStore, StoreError};
+use crate::store::{
+    Batch, EngineStore as _, Mail, MailHold, MailKind, MailRelease, MailState, OutboxStore,
+    StoreError,
+};
 
 async fn with_mails<F: Fixture>(fixture: &F) -> F::Store {
     let store = fixture.open().await;
@@ -49,7 +52,7 @@ pub(in crate::store) async fn mails_are_due_in_order<F: Fixture>() {
         .await
         .unwrap();
     assert_eq!(ids(&of_anna), [id(1), id(3)]);
-    assert_eq!(ids(&store.mails(2).await.unwrap()), [id(3), id(2)]);
+    assert_eq!(ids(&store.mails(None, 2).await.unwrap()), [id(3), id(2)]);
 }
 
 pub(in crate::store) async fn a_mail_that_is_done_is_not_due<F: Fixture>() {
@@ -88,7 +91,7 @@ pub(in crate::store) async fn a_mail_that_is_done_is_not_due<F: Fixture>() {
     let store = fixture.open().await;
     assert_eq!(store.next_mail_at().await.unwrap(), None);
     let states: Vec<_> = store
-        .mails(10)
+        .mails(None, 10)
         .await
         .unwrap()
         .into_iter()
@@ -103,6 +106,61 @@ pub(in crate::store) async fn a_mail_that_is_done_is_not_due<F: Fixture>() {
             (MailState::Sent, 2, None),
         ]
     );
+}
+
+pub(in crate::store) async fn a_held_mail_is_due_after_its_silence<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    let held = |number, kind, silence: &str| {
+        let mut mail = mail(number, kind, "anna@example.org");
+        mail.held = Some(MailHold {
+            silence: silence.to_owned(),
+            until_at: at_s(1_000),
+        });
+        mail
+    };
+    let mails = vec![
+        held(1, MailKind::Recovery, "S"),
+        held(2, MailKind::Reminder(1), "T"),
+        held(3, MailKind::Reminder(2), "S"),
+    ];
+    let batch = Batch {
+        mails,
+        ..Batch::default()
+    };
+    store.commit(&batch).await.unwrap();
+    assert_eq!(store.due_mails(at_s(999), 10).await.unwrap(), []);
+    let due = store.due_mails(at_s(1_000), 10).await.unwrap();
+    assert_eq!(ids(&due), [id(1), id(2), id(3)]);
+    let kinds: Vec<_> = due.iter().map(|mail| mail.mail.kind).collect();
+    let (one, two) = (MailKind::Reminder(1), MailKind::Reminder(2));
+    assert_eq!(kinds, [MailKind::Recovery, one, two]);
+    let release = Batch {
+        mails_released: vec![MailRelease {
+            silence: "S".to_owned(),
+            at: at_s(60),
+        }],
+        ..Batch::default()
+    };
+    store.commit(&release).await.unwrap();
+    let due = store.due_mails(at_s(60), 10).await.unwrap();
+    assert_eq!(ids(&due), [id(1), id(3)]);
+}
+
+pub(in crate::store) async fn mails_of_one_incident_are_told<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = with_mails(&fixture).await;
+    let mut other = mail(4, MailKind::Firing, "anna@example.org");
+    other.incident = id(901);
+    let batch = Batch {
+        mails: vec![other],
+        ..Batch::default()
+    };
+    store.commit(&batch).await.unwrap();
+    let of = async |incident: &str| store.mails(Some(incident), 2).await.unwrap();
+    assert_eq!(ids(&of(&id(901)).await), [id(4)]);
+    assert_eq!(ids(&of(&id(900)).await), [id(3), id(2)]);
+    assert_eq!(of("none").await, []);
 }
 
 pub(in crate::store) async fn the_outbox_tells_its_depth<F: Fixture>() {

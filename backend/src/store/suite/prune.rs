@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     command::{CommandQuery, CommandState},
     incident::{IncidentQuery, IncidentState},
+    silence::{SilenceQuery, SilenceState},
 };
 
 use super::{
     Fixture, all, at_s, exact,
-    rows::{command, id, incident, mail},
+    rows::{command, id, incident, mail, silence},
     samples_of, t0,
 };
 use crate::store::{
@@ -82,6 +83,10 @@ pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F
             command(1, CommandState::Confirmed),
             command(2, CommandState::Sent),
         ],
+        silences: vec![
+            silence(1, SilenceState::Over),
+            silence(2, SilenceState::Active),
+        ],
         mails: vec![
             mail(1, MailKind::Firing, "anna@example.org"),
             mail(2, MailKind::Firing, "ben@example.org"),
@@ -96,17 +101,24 @@ pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F
     let left = async || {
         let incidents = store.incidents(&IncidentQuery::default()).await.unwrap();
         let commands = store.commands(&CommandQuery::default()).await.unwrap();
+        let silences = store.silences(&SilenceQuery::default()).await.unwrap();
         let ids = (
             incidents.incidents.into_iter().map(|incident| incident.id),
             commands.commands.into_iter().map(|command| command.id),
             store
-                .mails(9)
+                .mails(None, 9)
                 .await
                 .unwrap()
                 .into_iter()
                 .map(|mail| mail.mail.id),
+            silences.silences.into_iter().map(|silence| silence.id),
         );
-        [ids.0.collect(), ids.1.collect(), ids.2.collect::<Vec<_>>()]
+        [
+            ids.0.collect(),
+            ids.1.collect(),
+            ids.2.collect(),
+            ids.3.collect::<Vec<_>>(),
+        ]
     };
     // The time that the ids of the suite begin with.
     let made_at = DateTime::from_timestamp_millis(1_469_922_850_259).unwrap();
@@ -114,11 +126,14 @@ pub(in crate::store) async fn prune_deletes_what_is_over_and_keeps_what_is_not<F
     let both = vec![id(2), id(1)];
     assert_eq!(
         left().await,
-        [both.clone(), both.clone(), both],
+        [both.clone(), both.clone(), both.clone(), both],
         "not older"
     );
     let later = made_at + TimeDelta::milliseconds(1);
     assert!(!store.prune(&keep(Some(later), None)).await.unwrap());
     let open = vec![id(2)];
-    assert_eq!(left().await, [open.clone(), open.clone(), open]);
+    assert_eq!(
+        left().await,
+        [open.clone(), open.clone(), open.clone(), open]
+    );
 }

@@ -6,6 +6,7 @@ use signalbox_protocol::api::{
     message::{Message, Outcome},
     node::{ActuatorState, Presence},
     rule::{Comparison, Rule, RuleCommand, RuleSpec, Severity},
+    silence::{Silence, SilenceState},
     user::{Role, User},
 };
 
@@ -103,12 +104,36 @@ pub(in crate::store) fn incident(number: u32, state: IncidentState) -> Incident 
         acted_at: (state != IncidentState::Pending).then(|| at_s(21)),
         acknowledged_at: None,
         acknowledged_by: None,
+        acknowledged_until: None,
+        acknowledged_note: None,
+        silenced: None,
+        mail_held: false,
+        mails_told: 0,
+        steps: Vec::new(),
         closed_at: closed.then(|| at_s(80)),
         closed_because: closed.then(|| "cleared".to_owned()),
         peak: 31.7,
         peak_at: at_s(30),
         last_value: 30.3,
         duration_ms: closed.then_some(60_000),
+    }
+}
+
+pub(in crate::store) fn silence(number: u32, state: SilenceState) -> Silence {
+    let over = state == SilenceState::Over;
+    Silence {
+        id: id(number),
+        rule: None,
+        node: Some("attic*".to_owned()),
+        metric: None,
+        from_at: at_s(1),
+        until_at: at_s(3_600),
+        comment: "'é'".to_owned(),
+        created_by: "anna".to_owned(),
+        created_at: at_s(1),
+        state,
+        ended_at: over.then(|| at_s(60)),
+        ended_by: over.then(|| "ben".to_owned()),
     }
 }
 
@@ -163,6 +188,7 @@ pub(in crate::store) fn mail(number: u32, kind: MailKind, recipient: &str) -> Ne
         subject: "attic: temperature >= 30.1".to_owned(),
         body: "line one\nline two\n".to_owned(),
         created_at: at_s(i64::from(number)),
+        held: None,
     }
 }
 

@@ -4,11 +4,12 @@ use signalbox_protocol::api::{
     command::{CommandQuery, CommandState},
     incident::{IncidentQuery, IncidentState},
     node::{Actuator, ActuatorState, LatestValue, Node, Presence, SampleFlag},
+    silence::{SilenceQuery, SilenceState},
 };
 
 use super::{
     Fixture, at_s, exact,
-    rows::{actuator, command, id, incident, node, rule, schedule},
+    rows::{actuator, command, id, incident, node, rule, schedule, silence},
     samples_of, t0,
 };
 use crate::{
@@ -153,6 +154,50 @@ pub(in crate::store) async fn incidents_are_paged_open_ones_first<F: Fixture>() 
         assert_eq!(ids(Some(true), limit).await, open, "{limit:?}");
         assert_eq!(ids(Some(false), limit).await, closed, "{limit:?}");
     }
+}
+
+pub(in crate::store) async fn silences_are_paged_open_ones_first<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    let state = |number| match number % 3 {
+        0 => SilenceState::Over,
+        1 => SilenceState::Planned,
+        _ => SilenceState::Active,
+    };
+    let all: Vec<_> = (0..9).map(|i| silence(i, state(i))).collect();
+    let batch = Batch {
+        silences: all.clone(),
+        ..Batch::default()
+    };
+    store.commit(&batch).await.unwrap();
+    let mut query = SilenceQuery {
+        limit: Some(2),
+        ..SilenceQuery::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = store.silences(&query).await.unwrap();
+        found.extend(page.silences.into_iter().map(|silence| silence.id));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    let expected = [8, 7, 5, 4, 2, 1, 6, 3, 0].map(id);
+    assert_eq!(found, expected);
+    let over = SilenceQuery {
+        open: Some(false),
+        ..SilenceQuery::default()
+    };
+    assert_eq!(store.silences(&over).await.unwrap().silences.len(), 3);
+    assert_eq!(store.silence(&id(4)).await.unwrap().as_ref(), Some(&all[4]));
+    assert_eq!(store.silence("none").await.unwrap(), None);
+    let foreign = SilenceQuery {
+        after: Some("i.1.X".to_owned()),
+        ..SilenceQuery::default()
+    };
+    let refused = store.silences(&foreign).await;
+    assert!(matches!(refused, Err(StoreError::BadCursor { .. })));
 }
 
 pub(in crate::store) async fn commands_are_paged_newest_first<F: Fixture>() {

@@ -216,7 +216,10 @@ fn the_palette_finds_an_action_anywhere_and_runs_it() {
     );
     assert_eq!(
         press(&mut state, "\n"),
-        [Action::Acknowledge("I".to_owned())]
+        [Action::Acknowledge {
+            id: "I".to_owned(),
+            ack: Acknowledge::default(),
+        }]
     );
     assert_eq!(state.place, Place::Incidents);
     state.on(Event::Key(palette), at(0));

@@ -5,7 +5,7 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 23] = [
+const SCREENS: [(&str, &str); 24] = [
     ("nodes", "1"),
     ("rows", ":layout\n"),
     ("cards", "1v"),
@@ -17,6 +17,7 @@ const SCREENS: [(&str, &str); 23] = [
     ("rule", "2n"),
     ("dry_run", "2r"),
     ("incidents", "3"),
+    ("silences", "3v"),
     ("messages", "4"),
     ("commands", "5"),
     ("schedules", "5v"),

@@ -12,10 +12,11 @@ use signalbox_protocol::api::{
     command::{Action as Order, CommandState, Origin, Schedule},
     data::{Bucket, BucketsReply, Sample, SeriesBuckets},
     event::Event as Live,
-    incident::IncidentState,
+    incident::{Acknowledge, IncidentState, Silenced},
     message::Outcome,
     node::{Actuator, ActuatorState, LatestValue, Presence, SampleFlag},
     rule::{Comparison, RuleSpec, Severity},
+    silence::{NewSilence, SilenceState},
     user::Role,
 };
 
@@ -126,6 +127,12 @@ fn incident(state: IncidentState) -> Incident {
         acted_at: None,
         acknowledged_at: None,
         acknowledged_by: None,
+        acknowledged_until: None,
+        acknowledged_note: None,
+        silenced: None,
+        mail_held: false,
+        mails_told: 0,
+        steps: Vec::new(),
         closed_at: None,
         closed_because: None,
         peak: 31.5,
@@ -170,6 +177,23 @@ fn schedule() -> Schedule {
     }
 }
 
+fn silence(state: SilenceState) -> Silence {
+    Silence {
+        id: "Z".to_owned(),
+        rule: None,
+        node: Some("cellar*".to_owned()),
+        metric: None,
+        from_at: at(-600),
+        until_at: at(3_000),
+        comment: "new pump".to_owned(),
+        created_by: "anna".to_owned(),
+        created_at: at(-600),
+        state,
+        ended_at: None,
+        ended_by: None,
+    }
+}
+
 fn connected() -> State {
     let mut state = State::new("unix:///run/s.sock".to_owned(), Settings::default(), at(0));
     let snapshot = Snapshot {
@@ -194,6 +218,7 @@ fn connected() -> State {
         commands: vec![command(CommandState::TimedOut)],
         messages: vec![message(Outcome::Stored), message(Outcome::Bad)],
         schedules: vec![schedule()],
+        silences: vec![silence(SilenceState::Active)],
         recent: Some(recent()),
     };
     net(&mut state, Net::Connected(Box::new(snapshot)));
@@ -289,6 +314,7 @@ mod charts;
 mod handling;
 mod many;
 mod matrix;
+mod silences;
 
 #[test]
 fn the_overview_at_two_sizes() {
@@ -511,7 +537,10 @@ fn a_rule_is_deleted_only_after_a_yes() {
     );
     assert_eq!(
         press(&mut state, "3a"),
-        [Action::Acknowledge("I".to_owned())]
+        [Action::Acknowledge {
+            id: "I".to_owned(),
+            ack: Acknowledge::default(),
+        }]
     );
 }
 

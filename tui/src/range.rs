@@ -89,7 +89,7 @@ fn local<Z: TimeZone>(at: NaiveDateTime, zone: &Z) -> Result<DateTime<Utc>, Stri
 }
 
 /// A time, a date, or both; a date as an end is its whole day.
-fn instant<Z: TimeZone>(
+pub(crate) fn instant<Z: TimeZone>(
     text: &str,
     today: NaiveDate,
     is_end: bool,
