@@ -15,24 +15,44 @@ use anyhow::{Context as _, Result, bail};
 
 /// Samples when none are asked for: a year of minutes of two series.
 const SAMPLES: u64 = 1_051_200;
+/// What can be run alone; `--store` adds a part of its own.
+const PARTS: [&str; 4] = [SIZES, OTHERS, SQLITE, POSTGRES];
+const SIZES: &str = "sizes";
+const OTHERS: &str = "others";
+const SQLITE: &str = "sqlite";
+const POSTGRES: &str = "postgres";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (mut samples, mut store) = (SAMPLES, None);
+    let (mut samples, mut store, mut only) = (SAMPLES, None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--samples" => samples = words.next().context("no number")?.parse()?,
+            "--only" => only = Some(words.next().context("no part")?),
             "--store" => store = Some(words.next().context("no address")?),
             // What cargo adds.
             "--bench" => {}
-            other => bail!("`{other}` is not known; try --samples N or --store URL"),
+            other => bail!("`{other}` is not known; try --samples N, --store URL or --only PART"),
         }
     }
     let folder = tempfile::tempdir()?;
-    history::sizes::run(folder.path()).await?;
-    history::others::run(folder.path())?;
-    history::queries::run_sqlite(folder.path(), samples).await?;
+    if let Some(part) = only.as_deref().filter(|part| !PARTS.contains(part)) {
+        bail!("`{part}` is no part; there are {}", PARTS.join(", "));
+    }
+    if only.as_deref() == Some(POSTGRES) && store.is_none() {
+        bail!("no database is named; add --store URL");
+    }
+    let wanted = |part| only.as_deref().is_none_or(|only| only == part);
+    if wanted(SIZES) {
+        history::sizes::run(folder.path()).await?;
+    }
+    if wanted(OTHERS) {
+        history::others::run(folder.path())?;
+    }
+    if wanted(SQLITE) {
+        history::queries::run_sqlite(folder.path(), samples).await?;
+    }
     if let Some(url) = store {
         history::queries::run_postgres(&url, samples).await?;
     }
