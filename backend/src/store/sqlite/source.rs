@@ -209,9 +209,12 @@ async fn chunks(connection: &mut SqliteConnection, asked: &ChunksAsked<'_>) -> R
     push_which(&mut query, asked.which);
     if let Some((series, day)) = asked.after {
         query.push(" AND id >= ").push_bind(series);
-        query.push(match asked.order {
-            Order::OldestFirst => " AND key > ",
-            Order::NewestFirst => " AND key < ",
+        // With the sign for many series: this bound instead of that of each series' own days
+        // would have every series read all those between.
+        query.push(match (asked.which.id, asked.order) {
+            (Some(_), Order::OldestFirst) => " AND key > ",
+            (None, Order::OldestFirst) => " AND +key > ",
+            (_, Order::NewestFirst) => " AND key < ",
         });
         query.push_bind(key(series, day));
     }
