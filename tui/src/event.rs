@@ -21,7 +21,7 @@ use signalbox_protocol::api::{
 
 use crate::{
     keymap::{Cmd, Place},
-    state::{History, Question},
+    state::{History, IncidentFacts, Question},
 };
 
 /// Something happened.
@@ -126,6 +126,8 @@ pub(crate) enum Answer {
     },
     /// What a rule would have done.
     DryRun(Result<(DryRunReply, BucketsReply), String>),
+    /// For the window of an incident.
+    Incident(Box<IncidentFacts>),
     /// For the administration's screen.
     Admin(Box<Admin>),
     /// All schedules.
@@ -205,6 +207,14 @@ pub(crate) enum Action {
     EndSession(Box<Session>),
     LoadChart(Box<Question>),
     LoadSparks(Vec<String>),
+    /// Mails and samples around an incident.
+    LoadIncident {
+        id: String,
+        node: String,
+        metric: String,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    },
     LoadAdmin,
     LoadSchedules,
     DryRun {
@@ -236,6 +246,7 @@ impl Action {
             | Self::LogIn { .. }
             | Self::LoadChart(_)
             | Self::LoadSparks(_)
+            | Self::LoadIncident { .. }
             | Self::LoadAdmin
             | Self::LoadSchedules
             | Self::DryRun { .. } => Weight::Nothing,

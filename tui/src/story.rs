@@ -3,13 +3,19 @@
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     incident::{Incident, Step, StepKind},
+    mail::{Mail, MailKind, MailState},
     rule::Rule,
 };
 
 use crate::words::{exact, safe, short, unit, value};
 
 /// Why an incident fired, and how it went, in the order of the times.
-pub(crate) fn story(incident: &Incident, rule: Option<&Rule>, now: DateTime<Utc>) -> Vec<String> {
+pub(crate) fn story(
+    incident: &Incident,
+    rule: Option<&Rule>,
+    mails: &[Mail],
+    now: DateTime<Utc>,
+) -> Vec<String> {
     let unit = unit(&incident.metric);
     let mut lines = vec![why(incident, rule)];
     let worst = format!("{}{unit}", value(incident.peak));
@@ -27,6 +33,7 @@ pub(crate) fn story(incident: &Incident, rule: Option<&Rule>, now: DateTime<Utc>
     let acted = "the rule's command was ordered";
     told.extend(incident.acted_at.map(|at| (at, acted.to_owned())));
     told.extend(incident.steps.iter().map(|one| (one.at, step(one))));
+    told.extend(mails.iter().map(|mail| (mail.created_at, letter(mail))));
     told.push((incident.peak_at, format!("worst value, {worst}")));
     let because = incident.closed_because.as_deref().unwrap_or("closed");
     let closed = format!("over: {}", safe(because));
@@ -37,6 +44,29 @@ pub(crate) fn story(incident: &Incident, rule: Option<&Rule>, now: DateTime<Utc>
         format!("{}  {age:>8}  {text}", exact(at))
     }));
     lines
+}
+
+/// A mail, and what became of it.
+fn letter(mail: &Mail) -> String {
+    let kind = match mail.kind {
+        MailKind::Firing => "alert",
+        MailKind::Reminder => "reminder",
+        MailKind::Recovery => "recovery",
+    };
+    let became = match mail.state {
+        MailState::Sent => "sent".to_owned(),
+        MailState::Merged => "went out with another".to_owned(),
+        MailState::Failed => "FAILED".to_owned(),
+        MailState::Queued => mail.next_try_at.map_or_else(
+            || "waits".to_owned(),
+            |at| format!("waits until {}", exact(at)),
+        ),
+    };
+    let why = mail
+        .last_error
+        .as_ref()
+        .map_or_else(String::new, |error| format!(" ({})", safe(error)));
+    format!("mail to {}, {kind}: {became}{why}", safe(&mail.recipient))
 }
 
 /// The rule in a sentence; what it says now, if it is still there.

@@ -21,7 +21,7 @@ use super::{full, recent_query};
 use crate::{
     client::{Client, ClientError, segment},
     event::{Action, Admin, Answer, Event, Net, Undo},
-    state::{History, Question},
+    state::{History, INCIDENT_BUCKETS, IncidentFacts, Question},
     words,
 };
 
@@ -140,6 +140,13 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::DeleteUser(_) => user(client, action).await,
         Action::LoadChart(question) => history(client, *question).await,
         Action::LoadSparks(nodes) => sparks(client, nodes).await,
+        Action::LoadIncident {
+            id,
+            node,
+            metric,
+            from,
+            to,
+        } => incident(client, id, (node, metric), from, to).await,
         Action::LoadAdmin => admin(client).await,
     }
 }
@@ -322,15 +329,45 @@ async fn user(client: &Client, action: Action) -> Result<Answer, ClientError> {
     admin(client).await
 }
 
-async fn admin(client: &Client) -> Result<Answer, ClientError> {
-    /// What this person may not see is absent.
-    fn allowed<T>(asked: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
-        match asked {
-            Ok(found) => Ok(Some(found)),
-            Err(ClientError::Refused { status: 403, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+/// What this person may not see is absent.
+fn allowed<T>(asked: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(ClientError::Refused { status: 403, .. }) => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+async fn incident(
+    client: &Client,
+    id: String,
+    (node, metric): (String, String),
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Answer, ClientError> {
+    let query = RangeQuery {
+        from: Some(from),
+        to: Some(to),
+        node: Some(node),
+        metric: Some(metric),
+        buckets: Some(INCIDENT_BUCKETS),
+        ..RangeQuery::default()
+    };
+    let values = client.get("/api/v1/data/byDate", &query).await?;
+    let query = MailQuery {
+        incident: Some(id.clone()),
+        limit: Some(MAILS_SHOWN),
+    };
+    let mails: Option<Mails> = allowed(client.get("/api/v1/mails", &query).await)?;
+    let mails = mails.map(|mails| mails.mails);
+    Ok(Answer::Incident(Box::new(IncidentFacts {
+        id,
+        mails,
+        values,
+    })))
+}
+
+async fn admin(client: &Client) -> Result<Answer, ClientError> {
     let users: Option<Users> = allowed(client.get("/api/v1/users", &()).await)?;
     let sessions: Option<Sessions> = allowed(client.get("/api/v1/sessions", &()).await)?;
     let query = MailQuery {

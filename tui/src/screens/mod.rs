@@ -11,6 +11,7 @@ mod form;
 mod frame;
 mod help;
 mod hits;
+mod incident;
 mod incidents;
 mod line;
 mod log;
@@ -92,6 +93,7 @@ fn modal(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         Some(Modal::Rule(form)) => form::draw_rule(state, form, theme, area, buf),
         Some(Modal::Confirm(action)) => form::draw_confirm(&action.question(), theme, area, buf),
         Some(Modal::Prompt(prompt)) => form::draw_prompt(prompt, theme, area, buf),
+        Some(Modal::Incident(view)) => incident::draw(state, view, theme, area, buf),
         Some(Modal::Text { title, lines, top }) => {
             form::draw_text(title, lines, *top, theme, area, buf);
         }

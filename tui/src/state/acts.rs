@@ -11,7 +11,7 @@ use super::{
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
-    story, words,
+    words,
 };
 
 impl State {
@@ -180,13 +180,6 @@ impl State {
     pub(super) fn details(&mut self) {
         let row = self.row();
         let found = match self.place {
-            Place::Incidents => self.selected_incident().map(|incident| {
-                let rule = self.rules.iter().find(|rule| rule.id == incident.rule);
-                (
-                    incident.rule_name.clone(),
-                    story::story(incident, rule, self.now),
-                )
-            }),
             Place::Messages => {
                 let messages = self.shown_messages();
                 messages

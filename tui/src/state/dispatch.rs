@@ -84,6 +84,7 @@ impl State {
             Cmd::Acknowledge | Cmd::AckUntil => return self.acknowledge(cmd),
             Cmd::Silence => self.ask_silence(),
             Cmd::EndSilence => return self.end_silence(),
+            Cmd::Details if self.place == Place::Incidents => return self.open_incident(),
             Cmd::Details => self.details(),
             Cmd::OnlyBad => self.only_bad = !self.only_bad,
             Cmd::Decode => self.raw = !self.raw,

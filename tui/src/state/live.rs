@@ -288,6 +288,7 @@ impl State {
                     });
                 }
             }
+            Answer::Incident(facts) => self.on_incident_facts(*facts),
             Answer::Admin(admin) => self.admin = Some(*admin),
             Answer::Schedules(schedules) => self.schedules = schedules,
             Answer::Credentials(login) => {

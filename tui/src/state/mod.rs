@@ -8,6 +8,7 @@ mod dispatch;
 mod export;
 mod filter;
 mod form;
+mod incident;
 mod keys;
 mod line;
 mod lists;
@@ -42,6 +43,7 @@ pub(crate) use chart::{
     Chart, Compare, GAP_MS_MIN, History, Point, Question, SCALE_COLUMNS, Scale, Series,
 };
 pub(crate) use form::{DryRunState, RuleForm, severity_word};
+pub(crate) use incident::{INCIDENT_BUCKETS, IncidentFacts, IncidentView};
 pub(crate) use line::{LineState, usage as line_usage};
 pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, IncidentsPage, NodesView, SortBy};
 pub(crate) use modal::{Modal, Prompt, PromptKind};

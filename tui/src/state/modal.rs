@@ -7,7 +7,7 @@ use signalbox_protocol::api::{
 use tui_input::Input;
 
 use super::{
-    LineState, PaletteState, RuleForm, State,
+    IncidentView, LineState, PaletteState, RuleForm, State,
     dispatch::PAGE_ROWS,
     form::{paste_into, type_into},
 };
@@ -37,6 +37,8 @@ pub(crate) enum Modal {
     /// Whether an action is meant.
     Confirm(Box<Action>),
     Prompt(Prompt),
+    /// An incident, with what happened to it.
+    Incident(Box<IncidentView>),
     /// Something to read.
     Text {
         title: String,
@@ -127,7 +129,7 @@ impl State {
             }) => paste_into(if *on_password { password } else { username }, text),
             Some(Modal::Rule(form)) => form.paste(text),
             Some(Modal::Prompt(prompt)) => paste_into(&mut prompt.input, text),
-            Some(Modal::Confirm(_) | Modal::Text { .. }) => {}
+            Some(Modal::Confirm(_) | Modal::Text { .. } | Modal::Incident(_)) => {}
             None if self.filtering => paste_into(&mut self.filter, text),
             None => self.say("pasted text is not taken as keys", false),
         }
@@ -155,6 +157,7 @@ impl State {
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => Step::Close,
                 _ => Step::Stay,
             },
+            Modal::Incident(view) => text_key(view.lines, &mut view.top, key),
             Modal::Text { lines, top, .. } => text_key(lines.len(), top, key),
             Modal::Prompt(prompt) => {
                 if key.code == KeyCode::Esc {

@@ -5,7 +5,7 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 24] = [
+const SCREENS: [(&str, &str); 25] = [
     ("nodes", "1"),
     ("rows", ":layout\n"),
     ("cards", "1v"),
@@ -17,6 +17,7 @@ const SCREENS: [(&str, &str); 24] = [
     ("rule", "2n"),
     ("dry_run", "2r"),
     ("incidents", "3"),
+    ("incident", "3\n"),
     ("silences", "3v"),
     ("messages", "4"),
     ("commands", "5"),
@@ -46,6 +47,17 @@ fn reply(state: &mut State, actions: Vec<Action>) {
                 net(
                     state,
                     Net::Answer(Box::new(Answer::Chart(Box::new(history)))),
+                );
+            }
+            Action::LoadIncident { id, from, to, .. } => {
+                let facts = IncidentFacts {
+                    id,
+                    mails: None,
+                    values: past(from, to, INCIDENT_BUCKETS),
+                };
+                net(
+                    state,
+                    Net::Answer(Box::new(Answer::Incident(Box::new(facts)))),
                 );
             }
             Action::DryRun { from, to, .. } => {
@@ -225,7 +237,7 @@ fn every_screen_at_every_size_in_every_state() {
                 );
                 // The way out is never cut off.
                 let foot = text.lines().last().unwrap_or_default();
-                let covered = ["help", "rule", "dry_run", "line"].contains(&name);
+                let covered = ["help", "rule", "dry_run", "line", "incident"].contains(&name);
                 assert!(
                     covered || foot.contains("q quit"),
                     "{name} {word} {width}: {foot}"

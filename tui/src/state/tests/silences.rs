@@ -87,3 +87,55 @@ fn silences_are_listed_and_ended() {
     }
     assert_eq!(state.silences.len(), SILENCES_MAX);
 }
+
+#[test]
+fn an_incident_tells_its_story_with_mails_and_the_samples_around_it() {
+    use signalbox_protocol::api::{
+        incident::{Step, StepKind},
+        mail::{Mail, MailKind, MailState},
+    };
+    let mut state = connected();
+    state.incidents[0].note(Step {
+        at: at(-100),
+        kind: StepKind::Acknowledged,
+        by: Some("ben".to_owned()),
+        until_at: None,
+        note: Some("on my way".to_owned()),
+    });
+    let asked = press(&mut state, "3\n");
+    let [Action::LoadIncident { id, from, to, .. }] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((id.as_str(), *from, *to), ("I", at(-800), at(0)));
+    let mail = Mail {
+        id: "M".to_owned(),
+        incident: "I".to_owned(),
+        kind: MailKind::Firing,
+        recipient: "anna@example.org".to_owned(),
+        subject: String::new(),
+        state: MailState::Failed,
+        created_at: at(-140),
+        tries: 1,
+        next_try_at: None,
+        last_error: Some("550 no such user".to_owned()),
+    };
+    let facts = |id: &str| {
+        Net::Answer(Box::new(Answer::Incident(Box::new(IncidentFacts {
+            id: id.to_owned(),
+            mails: Some(vec![mail.clone()]),
+            values: recent(),
+        }))))
+    };
+    net(&mut state, facts("another"));
+    assert!(
+        !screen(&state, 120, 40).contains("550"),
+        "not of this incident"
+    );
+    net(&mut state, facts("I"));
+    assert_screen!("incident_80x24", screen(&state, 80, 24));
+    assert_screen!("incident_120x40", screen(&state, 120, 40));
+    let text = screen(&state, 120, 40);
+    assert!(text.contains("ben acknowledged it: on my way"), "{text}");
+    press(&mut state, "↓↓\u{1b}");
+    assert!(state.modal.is_none());
+}
