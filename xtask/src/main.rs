@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask test`, `check`, `bench`, `pictures`, `firmware`.
+//! The project's own commands: `cargo xtask test`, `check`, `bench`, `pictures`, `firmware`, `fuzz`.
 
 mod bench;
 mod check;
 mod firmware;
+mod fuzz;
 mod pictures;
 mod system;
 mod test;
@@ -31,6 +32,8 @@ enum Verb {
     Pictures,
     /// The node for the ESP8266's processor: build it, run it in QEMU
     Firmware(firmware::Args),
+    /// Made-up bytes for what a node reads from the network
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,5 +56,6 @@ fn run() -> anyhow::Result<()> {
         Verb::Bench(args) => bench::run(&shell, &args),
         Verb::Pictures => pictures::run(&shell),
         Verb::Firmware(args) => firmware::run(&shell, &args),
+        Verb::Fuzz(args) => fuzz::run(&shell, &args),
     }
 }

@@ -128,6 +128,15 @@ pub(crate) fn python_environment(shell: &Shell) -> Result<PathBuf> {
     Ok(venv)
 }
 
+/// What the compiler builds for when it is not told otherwise.
+pub(crate) fn host(shell: &Shell) -> Result<String> {
+    let about = cmd!(shell, "rustc -vV").quiet().read()?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host
+        .context("rustc does not say what it builds for")?
+        .to_owned())
+}
+
 /// Where cargo builds.
 pub(crate) fn target_dir(shell: &Shell) -> Result<PathBuf> {
     let text = cmd!(

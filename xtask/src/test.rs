@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
-use crate::{firmware, system};
+use crate::{firmware, fuzz, system};
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also what takes long: hundreds of kills, more generated cases, the container's program
+    /// Also what takes long: hundreds of kills, more generated cases, the container's program, five minutes
+    /// of fuzzing
     #[arg(long)]
     full: bool,
     /// Run only tests whose name has this in it
@@ -42,6 +43,9 @@ pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
     .context("tests failed; their names stand above")?;
     if args.full {
         in_the_image(shell, filter)?;
+        if args.filter.is_none() {
+            fuzz::commands(shell, fuzz::FULL_S)?;
+        }
     }
     Ok(())
 }
@@ -68,11 +72,7 @@ fn in_the_image(shell: &Shell, filter: &[String]) -> Result<()> {
 
 /// The program that needs no libraries, built by the command of the `Dockerfile`; its path.
 fn static_program(shell: &Shell) -> Result<PathBuf> {
-    let about = cmd!(shell, "rustc -vV").quiet().read()?;
-    let target = about
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .context("rustc does not say what it builds for")?;
+    let target = system::host(shell)?;
     let _flags = shell.push_env("RUSTFLAGS", "-C target-feature=+crt-static");
     let options = [
         "--locked",
@@ -82,6 +82,6 @@ fn static_program(shell: &Shell) -> Result<PathBuf> {
         "--target",
     ];
     cmd!(shell, "cargo build {options...} {target}").run()?;
-    let folder = system::target_dir(shell)?.join(target);
+    let folder = system::target_dir(shell)?.join(&target);
     Ok(folder.join("release/signalbox"))
 }
