@@ -3,7 +3,10 @@
 //! of past days. A bounded step at a time, so that it never keeps the engine from committing for
 //! long.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
@@ -19,16 +22,42 @@ const ROUND: Duration = Duration::from_secs(600);
 /// Pause between the steps of a round: the engine commits in between.
 const STEP: Duration = Duration::from_millis(200);
 
+/// What the rounds have found, for the administration; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Upkeep(Arc<Mutex<Found>>);
+
+/// What the rounds have found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The oldest raw sample.
+    pub oldest_sample_at: Option<DateTime<Utc>>,
+    /// When samples were last sealed.
+    pub last_sealed_at: Option<DateTime<Utc>>,
+}
+
+impl Upkeep {
+    /// As of the latest round.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Found)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// Prunes and seals until `stop`.
 pub async fn run(
     store: SharedStore,
     clock: SharedClock,
     config: LiveConfig,
+    upkeep: Upkeep,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
         let kept = config.borrow().store.clone();
-        let pause = match step(&store, &kept, clock.now()).await {
+        let pause = match step(&store, &kept, &upkeep, clock.now()).await {
             Ok(true) => STEP,
             Ok(false) => ROUND,
             Err(error) => {
@@ -47,6 +76,7 @@ pub async fn run(
 pub async fn step(
     store: &SharedStore,
     config: &StoreConfig,
+    upkeep: &Upkeep,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let sessions = store.prune_sessions(now).await?;
@@ -67,23 +97,30 @@ pub async fn step(
     if store.prune(&keep).await? {
         return Ok(true);
     }
-    match before(config.seal_after_days) {
-        Some(before) => Ok(store.seal(before).await?.more),
-        None => Ok(false),
+    if let Some(before) = before(config.seal_after_days) {
+        let sealed = store.seal(before).await?;
+        if sealed.days > 0 {
+            upkeep.note(|found| found.last_sealed_at = Some(now));
+        }
+        if sealed.more {
+            return Ok(true);
+        }
     }
+    let oldest = store.oldest_sample_at().await?;
+    upkeep.note(|found| found.oldest_sample_at = oldest);
+    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
         ingest::Sample,
         store::{Batch, NodeSamples, SampleFilter, sqlite},
     };
 
-    async fn left(retention_days: u32) -> usize {
+    /// Samples that are left, and the age of the oldest of them in days.
+    async fn left(retention_days: u32) -> (usize, i64) {
         let dir = tempfile::tempdir().unwrap();
         let store = sqlite::open(&dir.path().join("t.db")).await.unwrap();
         let store: SharedStore = Arc::new(store);
@@ -109,17 +146,25 @@ mod tests {
             ..StoreConfig::default()
         };
         let mut steps = 0;
-        while step(&store, &config, now).await.unwrap() {
+        let upkeep = Upkeep::default();
+        assert_eq!(upkeep.found(), Found::default());
+        while step(&store, &config, &upkeep, now).await.unwrap() {
             steps += 1;
             assert!(steps < 100, "pruning does not end");
         }
         let filter = SampleFilter::default();
-        store.last(&filter, 100).await.unwrap().len()
+        let found = upkeep.found();
+        assert_eq!(found.last_sealed_at, Some(now));
+        let age = now - found.oldest_sample_at.unwrap();
+        (
+            store.last(&filter, 100).await.unwrap().len(),
+            age.num_days(),
+        )
     }
 
     #[tokio::test]
     async fn what_is_older_than_the_retention_goes_and_zero_keeps_all() {
-        assert_eq!(left(5).await, 6);
-        assert_eq!(left(0).await, 10);
+        assert_eq!(left(5).await, (6, 5));
+        assert_eq!(left(0).await, (10, 9));
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     listeners::{self, ListenError, UnixSocket},
     live::Live,
     mqtt::{self, Broker, BrokerError},
-    prune,
+    prune::{self, Upkeep},
     store::{self, Place, SharedStore, StoreError, StoreUrl},
     systemd::{self, Supervised},
     tls::{ServerTls, TlsError},
@@ -206,6 +206,7 @@ struct Core {
     engine: JoinHandle<()>,
     engine_stop: CancellationToken,
     mail_written: Arc<Notify>,
+    upkeep: Upkeep,
     store_trouble: watch::Receiver<Option<String>>,
     heart: Heart,
 }
@@ -270,6 +271,7 @@ impl Core {
             engine,
             engine_stop,
             mail_written,
+            upkeep: Upkeep::default(),
             store_trouble,
             heart,
         })
@@ -284,7 +286,13 @@ impl Core {
         stop: &CancellationToken,
     ) -> Vec<JoinHandle<()>> {
         let store = || Arc::clone(&self.store);
-        let pruning = prune::run(store(), clock.clone(), config.clone(), stop.clone());
+        let pruning = prune::run(
+            store(),
+            clock.clone(),
+            config.clone(),
+            self.upkeep.clone(),
+            stop.clone(),
+        );
         let vitals = Vitals {
             store: store(),
             store_trouble: self.store_trouble.clone(),
@@ -358,6 +366,8 @@ impl Station {
             store_trouble: core.store_trouble,
             link: core.broker.link(),
             presence: Presence::default(),
+            mail_written: core.mail_written,
+            upkeep: core.upkeep,
             accounts: Accounts::new(store.clone(), clock, live_config.clone()),
             config: live_config,
             own_uid,

@@ -205,6 +205,8 @@ pub(crate) enum Action {
     },
     DeleteUser(String),
     EndSession(Box<Session>),
+    RetryMail(String),
+    TestMail(String),
     LoadChart(Box<Question>),
     LoadSparks(Vec<String>),
     /// Mails and samples around an incident.
@@ -258,6 +260,8 @@ impl Action {
             | Self::AddSilence(_)
             | Self::EndSilence(_)
             | Self::CancelCommand(_)
+            | Self::RetryMail(_)
+            | Self::TestMail(_)
             | Self::AddUser { .. } => Weight::Everyday,
             // A node's present password ends with a new one.
             Self::AddNode(_)
@@ -314,6 +318,8 @@ impl Action {
                     format!("Close `{name}`'s terminal? The system's user id lets it in again.")
                 }
             }
+            Self::RetryMail(_) => "Try this mail again?".to_owned(),
+            Self::TestMail(to) => format!("Send a test mail to {to}?"),
             Self::DeleteUser(username) => format!("Delete the account `{username}`?"),
             _ => "Go on?".to_owned(),
         }

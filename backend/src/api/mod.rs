@@ -28,7 +28,7 @@ mod ws;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -41,6 +41,7 @@ use crate::{
     health::Vitals,
     live::Live,
     mqtt::Link,
+    prune::Upkeep,
     store::SharedStore,
     tls::ServerTls,
 };
@@ -85,6 +86,10 @@ pub struct AppState {
     pub accounts: Accounts,
     /// Who is there.
     pub presence: Presence,
+    /// Wakes the outbox.
+    pub mail_written: Arc<Notify>,
+    /// What pruning and sealing have found.
+    pub upkeep: Upkeep,
     /// The configuration as it is now.
     pub config: LiveConfig,
     /// The daemon's own user, an administrator on the unix socket.

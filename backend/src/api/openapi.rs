@@ -78,6 +78,8 @@ const SESSION: &str = "session";
         silences::end,
         messages::list,
         mails::list,
+        mails::test,
+        mails::retry,
         station::station,
         description,
     ),

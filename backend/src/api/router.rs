@@ -124,6 +124,8 @@ fn routes() -> Vec<Route> {
 
         get("/api/v1/messages", VIEWER, messages::list).query(),
         get("/api/v1/mails", OPERATOR, mails::list).query(),
+        post("/api/v1/mails/test", ADMINISTRATOR, mails::test),
+        post("/api/v1/mails/{id}/retry", OPERATOR, mails::retry),
         get("/api/v1/station", VIEWER, station::station),
         get("/api/v1/openapi.json", VIEWER, openapi::description),
     ]

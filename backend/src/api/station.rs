@@ -2,9 +2,10 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use signalbox_protocol::api::station::{Health, Station};
+use signalbox_protocol::api::station::{Health, Station, StoreFacts, StoreKind};
 
 use super::{SharedState, VERSION, error::ApiError};
+use crate::store::{Place, StoreUrl};
 
 /// The id of this run of the daemon.
 #[utoipa::path(
@@ -34,6 +35,23 @@ pub(crate) async fn health(State(state): State<SharedState>) -> (StatusCode, Jso
     (code, Json(health))
 }
 
+fn store_facts(state: &SharedState) -> StoreFacts {
+    let found = state.upkeep.found();
+    let config = state.config.borrow();
+    let url = config.store.url.as_ref().map(StoreUrl::place);
+    StoreFacts {
+        kind: match url {
+            Some(Ok(Place::Postgres(_))) => StoreKind::Postgres,
+            Some(Ok(Place::Sqlite(_)) | Err(_)) | None => StoreKind::Sqlite,
+        },
+        oldest_sample_at: found.oldest_sample_at,
+        last_sealed_at: found.last_sealed_at,
+        raw_retention_days: config.store.raw_retention_days,
+        rollup_retention_days: config.store.rollup_retention_days,
+        seal_after_days: config.store.seal_after_days,
+    }
+}
+
 /// The daemon, its counters, its outbox and its store.
 #[utoipa::path(
     get, path = "/api/v1/station", tag = "station",
@@ -55,5 +73,7 @@ pub(crate) async fn station(State(state): State<SharedState>) -> Result<Json<Sta
         counters: state.counters.snapshot(),
         store_bytes: state.store.size_bytes().await?,
         fingerprint: Some(state.tls.fingerprint()),
+        broker: Some(state.link.facts()),
+        store: Some(store_facts(&state)),
     }))
 }

@@ -155,6 +155,11 @@ impl Connections {
         Closed { gone, will }
     }
 
+    /// Clients that are connected.
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(lock(&self.0).by_client.len()).unwrap_or(u64::MAX)
+    }
+
     /// Closes all connections with this login.
     pub(super) fn end(&self, login: &str) {
         let gates: Vec<Weak<Gate>> = lock(&self.0)

@@ -15,6 +15,7 @@ use mqtt5::{
     broker::{BrokerConfig, router::MessageRouter},
     packet::publish::PublishPacket,
 };
+use signalbox_protocol::api::station::{BrokerFacts, BrokerKind};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -195,6 +196,16 @@ impl Link for EmbeddedBroker {
             .as_ref()
             .is_none_or(JoinHandle::is_finished);
         ended.then(|| "the embedded broker has ended".to_owned())
+    }
+
+    fn facts(&self) -> BrokerFacts {
+        BrokerFacts {
+            kind: BrokerKind::Embedded,
+            address: self.address.to_string(),
+            connected: self.trouble().is_none(),
+            clients: Some(self.ingest.connections.count()),
+            connects: self.connects(),
+        }
     }
 
     fn end_sessions(&self, node: &str) {

@@ -24,6 +24,7 @@ pub use external::ExternalBroker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use signalbox_protocol::api::station::{BrokerFacts, BrokerKind};
 
 /// A message that the station publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,17 @@ pub trait Link: Send + Sync + 'static {
     /// What the operator should know although everything works.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// For the administration: which broker, and where.
+    fn facts(&self) -> BrokerFacts {
+        BrokerFacts {
+            kind: BrokerKind::External,
+            address: String::new(),
+            connected: self.trouble().is_none(),
+            clients: None,
+            connects: self.connects(),
+        }
     }
 
     /// How often a connection to the broker came about.

@@ -166,6 +166,8 @@ pub trait StateStore: Send + Sync {
     async fn schedules(&self) -> Result<Vec<Schedule>>;
     /// Bad and denied messages, newest first.
     async fn bad_messages(&self, limit: u32) -> Result<Vec<Message>>;
+    /// The time of the oldest raw sample. Looks once into each series.
+    async fn oldest_sample_at(&self) -> Result<Option<DateTime<Utc>>>;
     /// Bytes on disk.
     async fn size_bytes(&self) -> Result<u64>;
     /// Answers when a read works.
@@ -190,6 +192,8 @@ pub trait OutboxStore: Send + Sync {
         next_try_at: DateTime<Utc>,
         last_error: Option<&str>,
     ) -> Result<()>;
+    /// Makes a mail that waits, or that was given up, due; false when there is no such mail.
+    async fn retry_mail(&self, id: &str, now: DateTime<Utc>) -> Result<bool>;
     /// Number of queued mails and when the oldest was written.
     async fn outbox_depth(&self) -> Result<(u64, Option<DateTime<Utc>>)>;
     /// The newest mails in any state, of all incidents or of one, newest first.

@@ -81,6 +81,7 @@ macro_rules! store_suite {
                 a_mail_that_is_done_is_not_due,
                 a_held_mail_is_due_after_its_silence,
                 mails_of_one_incident_are_told,
+                a_mail_is_due_again_unless_it_went_out,
                 the_outbox_tells_its_depth,
                 a_missing_mail_is_told,
             ],

@@ -27,6 +27,7 @@ use signalbox_backend::{
     listeners::UnixSocket,
     live::Live,
     mqtt::{Link, LinkError, Publish},
+    prune::Upkeep,
     store::{SharedStore, sqlite},
     tls::ServerTls,
 };
@@ -129,6 +130,8 @@ impl Station {
             store_trouble: trouble.subscribe(),
             link: link.clone(),
             presence: Presence::default(),
+            mail_written: Arc::default(),
+            upkeep: Upkeep::default(),
             accounts: Accounts::new(store.clone(), clock.clone(), config.clone()),
             config,
             own_uid: own_uid().unwrap(),

@@ -11,6 +11,7 @@ mod accounts;
 mod data;
 mod envelope;
 mod helper;
+mod mails;
 mod nodes;
 mod openapi;
 mod requests;

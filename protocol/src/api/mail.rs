@@ -81,3 +81,21 @@ pub struct Mails {
     /// Newest first.
     pub mails: Vec<Mail>,
 }
+
+/// Body of `POST /api/v1/mails/test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailTest {
+    /// One address.
+    #[schema(format = "email", max_length = 254, example = "anna@example.org")]
+    pub recipient: String,
+}
+
+/// Reply of `POST /api/v1/mails/test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MailTested {
+    /// Whether the mail server took it.
+    pub taken: bool,
+    /// What it, or the network, said instead.
+    pub error: Option<String>,
+}

@@ -51,6 +51,65 @@ pub struct Station {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub fingerprint: Option<Fingerprint>,
+    /// The broker; absent from older stations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<BrokerFacts>,
+    /// The store; absent from older stations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreFacts>,
+}
+
+/// Which broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerKind {
+    /// In the station.
+    Embedded,
+    /// Another program.
+    External,
+}
+
+/// The broker as the station sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BrokerFacts {
+    /// Which.
+    pub kind: BrokerKind,
+    /// Where it is, without login.
+    pub address: String,
+    /// Whether the station is connected with it.
+    pub connected: bool,
+    /// Clients that are connected; null where only the broker knows.
+    pub clients: Option<u64>,
+    /// How often a connection with it came about in this run.
+    pub connects: u64,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// A file.
+    Sqlite,
+    /// A database of a server.
+    Postgres,
+}
+
+/// The store and how long it keeps what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoreFacts {
+    /// Which.
+    pub kind: StoreKind,
+    /// The oldest raw sample, looked up every ten minutes; null before the first time, and
+    /// without samples.
+    pub oldest_sample_at: Option<DateTime<Utc>>,
+    /// When samples were last sealed in this run.
+    pub last_sealed_at: Option<DateTime<Utc>>,
+    /// Raw samples are kept this long; 0 is for ever.
+    pub raw_retention_days: u32,
+    /// Hourly statistics are kept this long; 0 is for ever.
+    pub rollup_retention_days: u32,
+    /// Days are sealed this long after their end; 0 is never.
+    pub seal_after_days: u32,
 }
 
 /// Counters since the start of this run.

@@ -174,6 +174,16 @@ impl Client {
             .await
     }
 
+    /// `POST` without a body on either side.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn post_alone(&self, path: &str) -> Result<(), ClientError> {
+        self.whole(self.request(Method::POST, path, None)?)
+            .await
+            .map(|_| ())
+    }
+
     /// `DELETE`.
     ///
     /// # Errors

@@ -8,9 +8,9 @@ use signalbox_protocol::api::{
     command::{Action as Order, Command, CommandAccepted, NewCommand, NewTimedCommand, Schedules},
     data::{BucketsReply, RangeQuery},
     incident::Incident,
-    mail::{MailQuery, Mails},
+    mail::{MailQuery, MailTest, MailTested, Mails},
     node::{NewNode, NodeCredentials},
-    rule::{DryRun, Rule, RulePatch},
+    rule::{DryRun, NewRule, Rule, RulePatch},
     session::{SessionEnded, Sessions},
     silence::{NewSilence, Silence},
     user::{NewUser, User, UserPatch, Users},
@@ -99,21 +99,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::RestoreRule(_)
         | Action::PatchRule { .. }
         | Action::DeleteRule(_) => rule(client, action).await,
-        Action::DryRun { rule, from, to } => {
-            let query = RangeQuery {
-                from: Some(from),
-                to: Some(to),
-                node: rule.node.clone(),
-                metric: Some(rule.metric.clone()),
-                buckets: Some(DRY_RUN_BUCKETS),
-                ..RangeQuery::default()
-            };
-            let rule = *rule;
-            let asked = DryRun { rule, from, to };
-            let reply = client.post("/api/v1/rules/dry-run", &asked).await?;
-            let values = client.get("/api/v1/data/byDate", &query).await?;
-            Ok(Answer::DryRun(Ok((reply, values))))
-        }
+        Action::DryRun { rule, from, to } => dry_run(client, *rule, (from, to)).await,
         Action::Acknowledge { id, ack } => {
             let path = format!("/api/v1/incidents/{}/ack", segment(&id));
             let incident: Incident = client.post(&path, &ack).await?;
@@ -138,6 +124,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::SetPassword { .. }
         | Action::EndSession(_)
         | Action::DeleteUser(_) => user(client, action).await,
+        Action::RetryMail(_) | Action::TestMail(_) => mail(client, action).await,
         Action::LoadChart(question) => history(client, *question).await,
         Action::LoadSparks(nodes) => sparks(client, nodes).await,
         Action::LoadIncident {
@@ -324,6 +311,47 @@ async fn user(client: &Client, action: Action) -> Result<Answer, ClientError> {
             let _: SessionEnded = client.delete_for(&path).await?;
         }
         Action::DeleteUser(username) => client.delete(&path(&username)).await?,
+        _ => {}
+    }
+    admin(client).await
+}
+
+async fn dry_run(
+    client: &Client,
+    rule: NewRule,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Answer, ClientError> {
+    let query = RangeQuery {
+        from: Some(from),
+        to: Some(to),
+        node: rule.node.clone(),
+        metric: Some(rule.metric.clone()),
+        buckets: Some(DRY_RUN_BUCKETS),
+        ..RangeQuery::default()
+    };
+    let asked = DryRun { rule, from, to };
+    let reply = client.post("/api/v1/rules/dry-run", &asked).await?;
+    let values = client.get("/api/v1/data/byDate", &query).await?;
+    Ok(Answer::DryRun(Ok((reply, values))))
+}
+
+async fn mail(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    match action {
+        Action::RetryMail(id) => {
+            let path = format!("/api/v1/mails/{}/retry", segment(&id));
+            client.post_alone(&path).await?;
+        }
+        Action::TestMail(recipient) => {
+            let asked = MailTest { recipient };
+            let tested: MailTested = client.post("/api/v1/mails/test", &asked).await?;
+            return match tested.error {
+                None => done(format!("the mail server took it for {}", asked.recipient)),
+                Some(error) => Ok(Answer::Failed {
+                    text: format!("the test mail did not go out: {}", words::safe(&error)),
+                    field: None,
+                }),
+            };
+        }
         _ => {}
     }
     admin(client).await

@@ -53,6 +53,10 @@ impl State {
                 let hint = "name, address, role: ada ada@example.org viewer";
                 Prompt::open(PromptKind::NewUser, "New account".to_owned(), hint, "")
             }
+            (Place::Admin, AdminPage::Mails) => {
+                let title = "Test mail to".to_owned();
+                Prompt::open(PromptKind::TestMail, title, "an address", "")
+            }
             (Place::Admin, _) => {
                 let hint = "a name; one that is there gets a new password";
                 Prompt::open(PromptKind::NewNode, "Login for a node".to_owned(), hint, "")
@@ -88,6 +92,13 @@ impl State {
                     };
                     let hint = "viewer, operator, administrator, or password";
                     self.modal = Some(Prompt::open(kind, title, hint, user.role.as_str()));
+                }
+            }
+            (AdminPage::Mails, Cmd::Edit) => {
+                let mail = self.shown_mails().get(row).map(|mail| mail.id.clone());
+                match mail {
+                    Some(id) => return self.ask(Action::RetryMail(id)),
+                    None => self.say("no mail is marked", true),
                 }
             }
             (AdminPage::Sessions, Cmd::Delete) => {

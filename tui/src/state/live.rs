@@ -8,7 +8,7 @@ use signalbox_protocol::api::{
     incident::{Incident, IncidentState},
     node::{LatestValue, Node},
     silence::Silence,
-    station::Health,
+    station::{Health, Station},
 };
 use tui_input::Input;
 
@@ -88,6 +88,22 @@ impl State {
             let text = format!("the station is version {version}, this terminal {OWN_VERSION}");
             self.say(text, false);
         }
+    }
+
+    /// Messages a second since the station was last asked, else since it began.
+    fn rate(&self, station: &Station) -> Option<f64> {
+        let before = self.admin.as_ref().map(|admin| &admin.station);
+        let before = before.filter(|before| before.id == station.id);
+        let (since, messages) = match (before, self.admin_at) {
+            (Some(before), Some(at)) => (at, before.counters.messages_received),
+            _ => (station.started_at, 0),
+        };
+        let s = (self.now - since).as_seconds_f64();
+        let messages = station.counters.messages_received.checked_sub(messages)?;
+        // A rate for people: it is shown with one digit.
+        #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+        let messages = messages as f64;
+        (s >= 1.0).then(|| messages / s)
     }
 
     fn on_live(&mut self, event: Live) {
@@ -289,7 +305,11 @@ impl State {
                 }
             }
             Answer::Incident(facts) => self.on_incident_facts(*facts),
-            Answer::Admin(admin) => self.admin = Some(*admin),
+            Answer::Admin(admin) => {
+                self.message_rate = self.rate(&admin.station);
+                self.admin_at = Some(self.now);
+                self.admin = Some(*admin);
+            }
             Answer::Schedules(schedules) => self.schedules = schedules,
             Answer::Credentials(login) => {
                 self.modal = Some(Modal::Text {

@@ -119,6 +119,10 @@ pub(crate) struct State {
     /// Whether messages are shown as they came, not decoded.
     pub(crate) raw: bool,
     pub(crate) admin: Option<Admin>,
+    /// When that was asked for.
+    pub(crate) admin_at: Option<DateTime<Utc>>,
+    /// Messages a second, as of then.
+    pub(crate) message_rate: Option<f64>,
     pub(crate) missed: u64,
     /// Since when the station itself lacks its store or broker, as first told here.
     pub(crate) degraded: Option<(DateTime<Utc>, Health)>,
@@ -178,6 +182,8 @@ impl State {
             only_bad: false,
             raw: false,
             admin: None,
+            admin_at: None,
+            message_rate: None,
             missed: 0,
             degraded: None,
             place: Place::Overview,

@@ -87,6 +87,7 @@ pub(crate) enum PromptKind {
     NewPassword {
         username: String,
     },
+    TestMail,
 }
 
 impl Prompt {
@@ -256,18 +257,7 @@ impl State {
                 Action::AddNode(text.to_owned())
             }
             PromptKind::NewUser => {
-                let parts: Vec<&str> = text.split_whitespace().collect();
-                let &[username, email, role] = &parts[..] else {
-                    return Err("write name, address and role, like `ada ada@x.org viewer`".into());
-                };
-                let (username, email) = (username.to_owned(), email.to_owned());
-                let kind = PromptKind::Password {
-                    role: role_of(role)?,
-                    email,
-                    username: username.clone(),
-                };
-                let title = format!("Password of {username}");
-                self.modal = Some(Prompt::open(kind, title, "8 characters or more", ""));
+                self.modal = Some(password_of(text)?);
                 return Ok(Vec::new());
             }
             PromptKind::Password {
@@ -291,6 +281,7 @@ impl State {
                 self.modal = Some(Prompt::open(kind, title, "8 characters or more", ""));
                 return Ok(Vec::new());
             }
+            PromptKind::TestMail => Action::TestMail(text.to_owned()),
             PromptKind::NewPassword { username } => {
                 if text.chars().count() < PASSWORD_CHARS_MIN {
                     return Err("a password has at least 8 characters".to_owned());
@@ -306,6 +297,22 @@ impl State {
         self.modal = None;
         Ok(self.ask(action))
     }
+}
+
+/// Asks for the password of the account that was written.
+fn password_of(text: &str) -> Result<Modal, String> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let &[username, email, role] = &parts[..] else {
+        return Err("write name, address and role, like `ada ada@x.org viewer`".into());
+    };
+    let (username, email) = (username.to_owned(), email.to_owned());
+    let title = format!("Password of {username}");
+    let kind = PromptKind::Password {
+        role: role_of(role)?,
+        email,
+        username,
+    };
+    Ok(Prompt::open(kind, title, "8 characters or more", ""))
 }
 
 fn role_of(word: &str) -> Result<Role, String> {

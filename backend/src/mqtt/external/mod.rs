@@ -32,6 +32,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use signalbox_protocol::api::station::{BrokerFacts, BrokerKind};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -199,6 +200,16 @@ impl Link for ExternalBroker {
 
     fn trouble(&self) -> Option<String> {
         self.report.trouble()
+    }
+
+    fn facts(&self) -> BrokerFacts {
+        BrokerFacts {
+            kind: BrokerKind::External,
+            address: self.address.clone(),
+            connected: self.trouble().is_none(),
+            clients: None,
+            connects: self.connects(),
+        }
     }
 
     fn warnings(&self) -> Vec<String> {

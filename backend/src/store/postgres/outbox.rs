@@ -82,6 +82,17 @@ impl OutboxStore for PostgresStore {
         Ok(())
     }
 
+    async fn retry_mail(&self, id: &str, now: DateTime<Utc>) -> Result<bool> {
+        let query = sqlx::query(
+            "UPDATE mail SET state = 'queued', next_try_us = $1 \
+             WHERE id = $2 AND state IN ('queued', 'failed')",
+        )
+        .bind(us(now))
+        .bind(text(id));
+        let changed = call(async { Ok(query.execute(&self.readers).await?) }).await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
     async fn outbox_depth(&self) -> Result<(u64, Option<DateTime<Utc>>)> {
         let (depth, oldest): (i64, Option<i64>) = call(async {
             let sql = "SELECT count(*), min(created_us) FROM mail WHERE state = 'queued'";

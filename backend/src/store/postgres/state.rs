@@ -15,7 +15,8 @@ use sqlx::{Postgres, QueryBuilder};
 use super::{PostgresStore, call, write::text};
 use crate::store::{
     Result, StateStore,
-    convert::from_doc,
+    chunk::DAYS,
+    convert::{from_doc, time},
     listing::{
         ActuatorRow, BadRow, INCIDENTS, NodeRow, PAGE_ROWS_DEFAULT, SILENCES, command_cursor,
         command_page, nodes_of, open_cursor, open_page,
@@ -169,6 +170,20 @@ impl StateStore for PostgresStore {
         })
         .await?;
         Ok(rows.into_iter().map(Message::from).collect())
+    }
+
+    async fn oldest_sample_at(&self) -> Result<Option<DateTime<Utc>>> {
+        let oldest: Option<i64> = call(async {
+            let query = sqlx::query_scalar(
+                "SELECT min(first_us) FROM (SELECT (SELECT ts_us FROM sample WHERE series_id = series.id \
+             ORDER BY ts_us LIMIT 1) AS first_us FROM series UNION ALL \
+             SELECT (SELECT first_us FROM chunk WHERE key >= series.id * $1 AND \
+             key < (series.id + 1) * $1 ORDER BY key LIMIT 1) AS first_us FROM series) AS firsts",
+            );
+            Ok(query.bind(DAYS).fetch_one(&self.readers).await?)
+        })
+        .await?;
+        Ok(oldest.map(time))
     }
 
     async fn size_bytes(&self) -> Result<u64> {

@@ -80,6 +80,19 @@ impl OutboxStore for SqliteStore {
         Ok(())
     }
 
+    async fn retry_mail(&self, id: &str, now: DateTime<Utc>) -> Result<bool> {
+        let mut writer = self.writer().await?;
+        let changed = sqlx::query(
+            "UPDATE mail SET state = 'queued', next_try_us = ? \
+             WHERE id = ? AND state IN ('queued', 'failed')",
+        )
+        .bind(us(now))
+        .bind(id)
+        .execute(&mut writer.connection)
+        .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
     async fn outbox_depth(&self) -> Result<(u64, Option<DateTime<Utc>>)> {
         let (depth, oldest): (i64, Option<i64>) =
             sqlx::query_as("SELECT count(*), min(created_us) FROM mail WHERE state = 'queued'")

@@ -55,6 +55,29 @@ pub(in crate::store) async fn mails_are_due_in_order<F: Fixture>() {
     assert_eq!(ids(&store.mails(None, 2).await.unwrap()), [id(3), id(2)]);
 }
 
+pub(in crate::store) async fn a_mail_is_due_again_unless_it_went_out<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = with_mails(&fixture).await;
+    let later = at_s(100);
+    for (number, state) in [
+        (1, MailState::Queued),
+        (2, MailState::Failed),
+        (3, MailState::Sent),
+    ] {
+        let id = id(number);
+        let done = store.update_mail(&id, state, 4, later, Some("550"));
+        done.await.unwrap();
+    }
+    let now = at_s(50);
+    assert!(store.retry_mail(&id(1), now).await.unwrap());
+    assert!(store.retry_mail(&id(2), now).await.unwrap());
+    assert!(!store.retry_mail(&id(3), now).await.unwrap(), "it went out");
+    assert!(!store.retry_mail(&id(9), now).await.unwrap());
+    let due = store.due_mails(now, 10).await.unwrap();
+    assert_eq!(ids(&due), [id(1), id(2)]);
+    assert_eq!(due[1].tries, 4, "and what it said is kept");
+}
+
 pub(in crate::store) async fn a_mail_that_is_done_is_not_due<F: Fixture>() {
     let fixture = F::new().await;
     let store = with_mails(&fixture).await;

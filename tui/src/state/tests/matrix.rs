@@ -118,8 +118,9 @@ fn past(from: DateTime<Utc>, to: DateTime<Utc>, buckets: u32) -> BucketsReply {
 
 fn admin() -> Answer {
     use signalbox_protocol::api::{
+        fingerprint::Fingerprint,
         session::{Session, Way},
-        station::Station,
+        station::{BrokerFacts, BrokerKind, Station, StoreFacts, StoreKind},
         user::User,
     };
     let user = |name: &str, role| User {
@@ -140,7 +141,22 @@ fn admin() -> Answer {
             outbox_oldest_age_s: Some(90),
             counters: signalbox_protocol::api::station::Counters::default(),
             store_bytes: 5_000_000,
-            fingerprint: None,
+            fingerprint: Some(Fingerprint([0xa7; 32])),
+            broker: Some(BrokerFacts {
+                kind: BrokerKind::Embedded,
+                address: "0.0.0.0:1883".to_owned(),
+                connected: true,
+                clients: Some(3),
+                connects: 0,
+            }),
+            store: Some(StoreFacts {
+                kind: StoreKind::Sqlite,
+                oldest_sample_at: Some(at(-90_000)),
+                last_sealed_at: None,
+                raw_retention_days: 400,
+                rollup_retention_days: 0,
+                seal_after_days: 2,
+            }),
         },
         health: Health {
             warnings: Vec::new(),
