@@ -86,7 +86,7 @@ impl State {
                 answered!(self.add_silence(new, by, now, draft), reply)
             }
             Request::EndSilence { id, by, reply } => {
-                answered!(self.end_silence(&id, by, now, draft), reply)
+                answered!(self.end_silence(&id, &by, now, draft), reply)
             }
             Request::NodeAdded { name, reply } => {
                 answered!(self.add_node(&name, draft), reply)

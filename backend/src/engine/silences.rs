@@ -125,7 +125,7 @@ impl State {
     pub(super) fn end_silence(
         &mut self,
         id: &str,
-        by: String,
+        by: &str,
         now: DateTime<Utc>,
         draft: &mut Draft,
     ) -> Result<Silence, RequestError> {
@@ -139,14 +139,14 @@ impl State {
         let was_active = silence.state == SilenceState::Active;
         silence.state = SilenceState::Over;
         silence.ended_at = Some(now);
-        silence.ended_by = Some(by.clone());
+        silence.ended_by = Some(by.to_owned());
         draft.silence(&silence);
         if was_active {
             draft.mails_released.push(MailRelease {
                 silence: id.to_owned(),
                 at: now,
             });
-            self.mark_silenced(Some(&by), now, draft);
+            self.mark_silenced(Some(by), now, draft);
         }
         Ok(silence)
     }

@@ -100,15 +100,10 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::PatchRule { .. }
         | Action::DeleteRule(_) => rule(client, action).await,
         Action::DryRun { rule, from, to } => dry_run(client, *rule, (from, to)).await,
-        Action::Acknowledge { id, ack } => {
-            let path = format!("/api/v1/incidents/{}/ack", segment(&id));
-            let incident: Incident = client.post(&path, &ack).await?;
-            let until = incident
-                .acknowledged_until
-                .map_or_else(String::new, |at| format!(" until {}", words::exact(at)));
-            done(format!("acknowledged{until}: {}", incident.condition))
-        }
-        Action::AddSilence(_) | Action::EndSilence(_) => silence(client, action).await,
+        Action::Acknowledge { .. }
+        | Action::AddSilence(_)
+        | Action::EndSilence(_)
+        | Action::LoadIncident { .. } => alarm(client, action).await,
         Action::AddNode(name) => {
             let new = NewNode { name };
             let made: NodeCredentials = client.post("/api/v1/nodes?replace=true", &new).await?;
@@ -127,13 +122,6 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         Action::RetryMail(_) | Action::TestMail(_) => mail(client, action).await,
         Action::LoadChart(question) => history(client, *question).await,
         Action::LoadSparks(nodes) => sparks(client, nodes).await,
-        Action::LoadIncident {
-            id,
-            node,
-            metric,
-            from,
-            to,
-        } => incident(client, id, (node, metric), from, to).await,
         Action::LoadAdmin => admin(client).await,
     }
 }
@@ -191,6 +179,28 @@ async fn switch(
 async fn schedules(client: &Client) -> Result<Answer, ClientError> {
     let all: Schedules = client.get("/api/v1/schedules", &()).await?;
     Ok(Answer::Schedules(all.schedules))
+}
+
+/// What is about incidents and silences.
+async fn alarm(client: &Client, action: Action) -> Result<Answer, ClientError> {
+    match action {
+        Action::Acknowledge { id, ack } => {
+            let path = format!("/api/v1/incidents/{}/ack", segment(&id));
+            let incident: Incident = client.post(&path, &ack).await?;
+            let until = incident
+                .acknowledged_until
+                .map_or_else(String::new, |at| format!(" until {}", words::exact(at)));
+            done(format!("acknowledged{until}: {}", incident.condition))
+        }
+        Action::LoadIncident {
+            id,
+            node,
+            metric,
+            from,
+            to,
+        } => incident(client, id, (node, metric), from, to).await,
+        action => silence(client, action).await,
+    }
 }
 
 async fn silence(client: &Client, action: Action) -> Result<Answer, ClientError> {

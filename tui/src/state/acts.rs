@@ -188,7 +188,10 @@ impl State {
         }
     }
 
-    pub(super) fn details(&mut self) {
+    pub(super) fn details(&mut self) -> Vec<Action> {
+        if self.place == Place::Incidents {
+            return self.open_incident();
+        }
         let row = self.row();
         let found = match self.place {
             Place::Messages => {
@@ -213,5 +216,6 @@ impl State {
             }
             None => self.say("nothing is marked", true),
         }
+        Vec::new()
     }
 }

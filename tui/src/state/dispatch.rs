@@ -81,11 +81,10 @@ impl State {
             Cmd::Edit | Cmd::Delete | Cmd::Enable | Cmd::Duplicate | Cmd::DryRun => {
                 return self.on_rule(cmd);
             }
-            Cmd::Acknowledge | Cmd::AckUntil => return self.acknowledge(cmd),
-            Cmd::Silence => self.ask_silence(),
-            Cmd::EndSilence => return self.end_silence(),
-            Cmd::Details if self.place == Place::Incidents => return self.open_incident(),
-            Cmd::Details => self.details(),
+            Cmd::Acknowledge | Cmd::AckUntil | Cmd::Silence | Cmd::EndSilence => {
+                return self.on_alarm(cmd);
+            }
+            Cmd::Details => return self.details(),
             Cmd::OnlyBad => self.only_bad = !self.only_bad,
             Cmd::Decode => self.raw = !self.raw,
             Cmd::Pause => {

@@ -1,17 +1,16 @@
 //! What is in front of the screen, and the keys that it takes.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use signalbox_protocol::api::{
-    command::Action as Order, incident::Acknowledge, silence::NewSilence, user::Role,
-};
+use signalbox_protocol::api::{command::Action as Order, silence::NewSilence, user::Role};
 use tui_input::Input;
 
 use super::{
     IncidentView, LineState, PaletteState, RuleForm, State,
     dispatch::PAGE_ROWS,
     form::{paste_into, type_into},
+    silence,
 };
-use crate::{event::Action, keymap::Cmd, range, until, words};
+use crate::{event::Action, keymap::Cmd, range, words};
 
 /// Shortest password that a station takes.
 const PASSWORD_CHARS_MIN: usize = 8;
@@ -231,25 +230,8 @@ impl State {
                 self.modal = None;
                 return Ok(vec![action]);
             }
-            PromptKind::AckUntil { id } => {
-                let (until, note) = until::lead(text, self.now)?;
-                let ack = Acknowledge {
-                    until_at: Some(until),
-                    duration_s: None,
-                    note: Some(note.to_owned()).filter(|note| !note.is_empty()),
-                };
-                Action::Acknowledge { id, ack }
-            }
-            PromptKind::Silence(None) => {
-                Action::AddSilence(Box::new(words::new_silence(text, self.now)?))
-            }
-            PromptKind::Silence(Some(what)) => {
-                let (until, comment) = until::lead(text, self.now)?;
-                Action::AddSilence(Box::new(NewSilence {
-                    until_at: Some(until),
-                    comment: comment.to_owned(),
-                    ..*what
-                }))
+            PromptKind::AckUntil { .. } | PromptKind::Silence(_) => {
+                silence::read_prompt(kind, text, self.now)?
             }
             PromptKind::NewNode => {
                 signalbox_protocol::topic::check_name(text)

@@ -1,5 +1,6 @@
 //! Acknowledging incidents and silencing what would be mailed, by keys.
 
+use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     incident::{Acknowledge, IncidentState},
     silence::{NewSilence, SilenceState},
@@ -9,7 +10,7 @@ use super::{IncidentsPage, Modal, Prompt, PromptKind, State};
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
-    words,
+    until, words,
 };
 
 /// What an end looks like, and what may stand behind it.
@@ -31,8 +32,46 @@ fn literal(name: &str) -> String {
     name.chars().map(escape).collect()
 }
 
+/// What was typed for an acknowledgement or a silence.
+pub(super) fn read_prompt(
+    kind: PromptKind,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<Action, String> {
+    Ok(match kind {
+        PromptKind::AckUntil { id } => {
+            let (until, note) = until::lead(text, now)?;
+            let ack = Acknowledge {
+                until_at: Some(until),
+                duration_s: None,
+                note: Some(note.to_owned()).filter(|note| !note.is_empty()),
+            };
+            Action::Acknowledge { id, ack }
+        }
+        PromptKind::Silence(None) => Action::AddSilence(Box::new(words::new_silence(text, now)?)),
+        PromptKind::Silence(Some(what)) => {
+            let (until, comment) = until::lead(text, now)?;
+            Action::AddSilence(Box::new(NewSilence {
+                until_at: Some(until),
+                comment: comment.to_owned(),
+                ..*what
+            }))
+        }
+        _ => return Err("this is about something else".to_owned()),
+    })
+}
+
 impl State {
-    pub(super) fn acknowledge(&mut self, cmd: Cmd) -> Vec<Action> {
+    pub(super) fn on_alarm(&mut self, cmd: Cmd) -> Vec<Action> {
+        match cmd {
+            Cmd::Silence => self.ask_silence(),
+            Cmd::EndSilence => return self.end_silence(),
+            _ => return self.acknowledge(cmd),
+        }
+        Vec::new()
+    }
+
+    fn acknowledge(&mut self, cmd: Cmd) -> Vec<Action> {
         let found = self.selected_incident().cloned();
         let open = found.filter(|incident| match incident.state {
             IncidentState::Firing => true,
@@ -55,7 +94,7 @@ impl State {
     }
 
     /// Asks how long the marked incident, or the node on screen, is not to be mailed about.
-    pub(super) fn ask_silence(&mut self) {
+    fn ask_silence(&mut self) {
         let (what, title) = if self.place == Place::Incidents {
             let Some(incident) = self.selected_incident() else {
                 self.modal = Some(new_silence());
@@ -84,7 +123,7 @@ impl State {
     }
 
     /// Ends the marked silence, or the one that the marked incident is under.
-    pub(super) fn end_silence(&mut self) -> Vec<Action> {
+    fn end_silence(&mut self) -> Vec<Action> {
         let row = self.row();
         let id = match self.incidents_page {
             IncidentsPage::Silences => {
