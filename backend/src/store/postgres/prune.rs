@@ -2,8 +2,9 @@
 //! month that is half over, and of other tables, rows go in bounded steps.
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::error::SqlState;
 
-use super::{PostgresStore, call, partitions::Month};
+use super::{PostgresStore, call, partitions::Month, session::Session};
 use crate::store::{
     Result, Retention,
     chunk::{day_of, in_series},
@@ -14,8 +15,9 @@ use crate::store::{
 const PRUNE_ROWS_MAX: i64 = 20_000;
 /// Chunks that one step deletes.
 const PRUNE_CHUNKS_MAX: i64 = 500;
-/// How long to wait for readers of a month that is over; they are asked to wait as long.
-const DROP_WAIT_MS: u32 = 1_000;
+/// How long to wait for whoever uses a month that is over; others wait behind us as long. It is
+/// longer than the second after which PostgreSQL's own upkeep gives way.
+const DROP_WAIT_MS: u32 = 2_000;
 
 /// Of which metrics: all but those of a list, or only those of it.
 const SAMPLES: &str = "DELETE FROM sample WHERE (series_id, ts_us) IN \
@@ -93,10 +95,26 @@ async fn delete(
     Ok(done.rows_affected() == limit.unsigned_abs())
 }
 
-/// Drops a month, unless readers keep it for long.
-pub(super) fn drop_sql(month: Month) -> String {
-    let name = month.name();
-    format!("BEGIN; SET LOCAL lock_timeout = {DROP_WAIT_MS}; DROP TABLE {name}; COMMIT")
+/// Drops a month; false when somebody used it for so long that it is left for the next round.
+pub(super) async fn drop_one(session: &mut Session, month: Month) -> Result<bool> {
+    let partition = month.name();
+    let drop =
+        format!("BEGIN; SET LOCAL lock_timeout = {DROP_WAIT_MS}; DROP TABLE {partition}; COMMIT");
+    match session.client.batch_execute(&drop).await {
+        Ok(()) => {
+            session.months.0.remove(&month);
+            Ok(true)
+        }
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            session.client.batch_execute("ROLLBACK").await?;
+            tracing::debug!(
+                partition,
+                "a month that is over is in use, and is dropped later"
+            );
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Drops the oldest month if all of it is before a time; whether it did.
@@ -108,14 +126,14 @@ async fn drop_month(store: &PostgresStore, before_us: i64) -> Result<bool> {
             let Some(month) = oldest.filter(|month| month.end_us() <= before_us) else {
                 return Ok(false);
             };
-            let name = Month::name(month);
-            session.client.batch_execute(&drop_sql(month)).await?;
-            session.months.0.remove(&month);
-            tracing::info!(
-                partition = name,
-                "samples of a month that is over were dropped"
-            );
-            Ok(true)
+            let dropped = drop_one(session, month).await?;
+            if dropped {
+                tracing::info!(
+                    partition = month.name(),
+                    "samples of a month that is over were dropped"
+                );
+            }
+            Ok(dropped)
         })
         .await
 }

@@ -6,7 +6,7 @@ use super::{
     PostgresStore,
     partitions::Month,
     pipeline::{Pipeline, values},
-    prune::drop_sql,
+    prune::drop_one,
     session::Session,
 };
 use crate::store::{
@@ -103,9 +103,7 @@ async fn drop_empty_months(store: &PostgresStore, before_us: i64) -> Result<()> 
                 let name = month.name();
                 let left = format!("SELECT EXISTS (SELECT 1 FROM {name})");
                 let left: bool = session.client.query_one(&left, &[]).await?.try_get(0)?;
-                if !left {
-                    session.client.batch_execute(&drop_sql(month)).await?;
-                    session.months.0.remove(&month);
+                if !left && drop_one(session, month).await? {
                     tracing::debug!(partition = name, "all of a month is sealed");
                 }
             }

@@ -201,6 +201,29 @@ async fn what_postgresql_cannot_hold_is_replaced_and_never_stops_the_engine() {
 }
 
 #[tokio::test]
+async fn a_month_that_is_in_use_is_dropped_later() {
+    let base = Base::new().await;
+    let store = base.open().await;
+    let old = exact("soil", "2021-04-01T00:00:00Z".parse().unwrap(), 1.0);
+    store.commit(&samples_of("attic", vec![old])).await.unwrap();
+    let is_there = || base.sql("SELECT to_regclass('sample_2021_04') IS NOT NULL");
+
+    let mut reader = store.readers.begin().await.unwrap();
+    let count = sqlx::query("SELECT count(*) FROM sample_2021_04");
+    count.fetch_one(&mut *reader).await.unwrap();
+    let before = t0();
+    assert_eq!(store.seal(before).await.unwrap().days, 1);
+    assert_eq!(is_there(), "t");
+    // The connection that writes is as good as before.
+    let done = store.commit(&near(&[1])).await.unwrap();
+    assert_eq!(done.samples_stored, 1);
+
+    reader.rollback().await.unwrap();
+    store.seal(before).await.unwrap();
+    assert_eq!(is_there(), "f");
+}
+
+#[tokio::test]
 async fn commits_wait_for_the_disk() {
     let base = Base::new().await;
     base.sql(&format!(
