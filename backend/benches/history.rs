@@ -2,7 +2,10 @@
 //! commits waiting, and how many bytes a sample takes, as a row and sealed.
 //!
 //! `cargo bench -p signalbox-backend --bench history -- --samples 50000000`
-//! (with `--store postgres://…` the times of an empty database there as well)
+//!
+//! With `--store postgres://…` the times of a database there as well, which is empty or was filled
+//! by this; `--keep FOLDER` has the one of SQLite there, for another run; `--only PART` runs one of
+//! `sizes`, `others`, `sqlite`, `postgres`.
 
 mod history {
     pub(crate) mod data;
@@ -10,6 +13,8 @@ mod history {
     pub(crate) mod queries;
     pub(crate) mod sizes;
 }
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -24,16 +29,19 @@ const POSTGRES: &str = "postgres";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (mut samples, mut store, mut only) = (SAMPLES, None, None);
+    let (mut samples, mut store, mut only, mut keep) = (SAMPLES, None, None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--samples" => samples = words.next().context("no number")?.parse()?,
+            "--keep" => keep = Some(PathBuf::from(words.next().context("no folder")?)),
             "--only" => only = Some(words.next().context("no part")?),
             "--store" => store = Some(words.next().context("no address")?),
             // What cargo adds.
             "--bench" => {}
-            other => bail!("`{other}` is not known; try --samples N, --store URL or --only PART"),
+            other => bail!(
+                "`{other}` is not known; try --samples N, --store URL, --only PART or --keep FOLDER"
+            ),
         }
     }
     let folder = tempfile::tempdir()?;
@@ -51,7 +59,8 @@ async fn main() -> Result<()> {
         history::others::run(folder.path())?;
     }
     if wanted(SQLITE) {
-        history::queries::run_sqlite(folder.path(), samples).await?;
+        let folder = keep.as_deref().unwrap_or(folder.path());
+        history::queries::run_sqlite(folder, samples).await?;
     }
     if let Some(url) = store {
         history::queries::run_postgres(&url, samples).await?;

@@ -103,7 +103,7 @@ impl Address {
     }
 
     /// Name of the database.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "servers"))]
     pub(super) fn database(&self) -> &str {
         &self.database
     }
