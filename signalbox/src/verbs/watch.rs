@@ -6,6 +6,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 use chrono::{DateTime, Local, Utc};
 use signalbox_protocol::api::{
     command::{Action, Command, CommandState},
+    data::Sample,
     event::Event,
     incident::{Incident, IncidentState},
     message::Outcome,
@@ -137,27 +138,7 @@ impl Words {
         let now = Utc::now();
         match event {
             Event::Hello(_) => Vec::new(),
-            Event::Samples { samples } => {
-                let mut lines = Vec::new();
-                for sample in samples.iter().filter(|_| self.values) {
-                    let key = (sample.node.clone(), sample.metric.clone());
-                    let known = self.told.insert(key, sample.value);
-                    if known == Some(sample.value) {
-                        continue;
-                    }
-                    let doubt = if sample.flags.is_empty() {
-                        ""
-                    } else {
-                        ", implausible"
-                    };
-                    let text = format!(
-                        "{} {} is {}{doubt}",
-                        sample.node, sample.metric, sample.value
-                    );
-                    lines.push((sample.ts, text));
-                }
-                lines
-            }
+            Event::Samples { samples } => self.samples(samples),
             Event::Status { node } => {
                 let was = self.presence.get(&node.name).copied();
                 let mut lines = Vec::new();
@@ -209,6 +190,28 @@ impl Words {
             )],
             Event::Missed { count } => vec![(now, format!("{count} events were left out"))],
         }
+    }
+
+    fn samples(&mut self, samples: &[Sample]) -> Vec<(DateTime<Utc>, String)> {
+        let mut lines = Vec::new();
+        for sample in samples.iter().filter(|_| self.values) {
+            let key = (sample.node.clone(), sample.metric.clone());
+            let known = self.told.insert(key, sample.value);
+            if known == Some(sample.value) {
+                continue;
+            }
+            let doubt = if sample.flags.is_empty() {
+                ""
+            } else {
+                ", implausible"
+            };
+            let text = format!(
+                "{} {} is {}{doubt}",
+                sample.node, sample.metric, sample.value
+            );
+            lines.push((sample.ts, text));
+        }
+        lines
     }
 
     fn node(&mut self, node: &Node) -> String {
@@ -286,8 +289,6 @@ fn bound<V>(map: &mut HashMap<String, V>) {
 
 #[cfg(test)]
 mod tests {
-    use signalbox_protocol::api::data::Sample;
-
     use super::*;
 
     #[test]

@@ -87,16 +87,19 @@ impl State {
             Cmd::Details => return self.details(),
             Cmd::OnlyBad => self.only_bad = !self.only_bad,
             Cmd::Decode => self.raw = !self.raw,
-            Cmd::Pause => {
-                self.paused = match self.paused.take() {
-                    Some(_) => None,
-                    None => Some(self.messages.clone()),
-                }
-            }
+            Cmd::Pause => self.pause_or_go_on(),
             Cmd::Cancel => return self.cancel(),
             Cmd::Refresh => return vec![Action::LoadAdmin],
         }
         Vec::new()
+    }
+
+    /// Holds the messages on the screen, or lets them run again.
+    fn pause_or_go_on(&mut self) {
+        self.paused = match self.paused.take() {
+            Some(_) => None,
+            None => Some(self.messages.clone()),
+        }
     }
 
     fn move_mark(&mut self, cmd: Cmd) {

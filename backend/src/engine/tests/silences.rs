@@ -37,7 +37,7 @@ async fn steps(rig: &Rig) -> Vec<StepKind> {
     incident.steps.iter().map(|step| step.kind).collect()
 }
 
-fn hour(more: Value) -> Value {
+fn hour(more: &Value) -> Value {
     let mut body = json!({"node": "kit*", "duration_s": 3_600, "comment": "filters are cleaned"});
     for (key, value) in more.as_object().unwrap() {
         body[key] = value.clone();
@@ -49,7 +49,7 @@ fn hour(more: Value) -> Value {
 async fn what_fires_under_a_silence_acts_is_shown_and_is_told_when_it_ends() {
     let mut rig = watched().await;
     let mut feed = rig.live.subscribe();
-    let silence = rig.silence(hour(json!({}))).await;
+    let silence = rig.silence(hour(&json!({}))).await;
     assert_eq!(
         (silence.state, silence.until_at),
         (SilenceState::Active, at_s(3_600))
@@ -98,7 +98,7 @@ async fn what_fires_under_a_silence_acts_is_shown_and_is_told_when_it_ends() {
 #[tokio::test]
 async fn what_came_and_went_under_a_silence_is_never_mailed() {
     let mut rig = watched().await;
-    rig.silence(hour(json!({}))).await;
+    rig.silence(hour(&json!({}))).await;
     rig.measure("t", 31.0).await;
     rig.turn_ms(60_000);
     rig.measure("t", 20.0).await;
@@ -112,7 +112,7 @@ async fn a_recovery_under_a_silence_waits_for_its_end() {
     let mut rig = watched().await;
     rig.measure("t", 31.0).await;
     assert_eq!(kinds(&rig).await, [MailKind::Firing]);
-    rig.silence(hour(json!({}))).await;
+    rig.silence(hour(&json!({}))).await;
     rig.turn_ms(60_000);
     rig.measure("t", 20.0).await;
     let mails = rig.mails().await;
@@ -134,7 +134,7 @@ async fn a_recovery_under_a_silence_waits_for_its_end() {
 #[tokio::test]
 async fn a_person_ends_a_silence_and_what_waited_is_due() {
     let mut rig = watched().await;
-    let silence = rig.silence(hour(json!({}))).await;
+    let silence = rig.silence(hour(&json!({}))).await;
     rig.measure("t", 31.0).await;
     rig.turn_ms(60_000);
     let ended = rig.end_silence(&silence.id).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_person_ends_a_silence_and_what_waited_is_due() {
         "{again:?}"
     );
 
-    let silence = rig.silence(hour(json!({}))).await;
+    let silence = rig.silence(hour(&json!({}))).await;
     rig.measure("t", 20.0).await;
     assert_eq!(rig.mails().await[1].next_try_at, at_s(3_660));
     rig.turn_ms(60_000);
@@ -161,9 +161,9 @@ async fn a_person_ends_a_silence_and_what_waited_is_due() {
 #[tokio::test]
 async fn the_last_of_several_silences_decides() {
     let mut rig = watched().await;
-    rig.silence(hour(json!({"duration_s": 600}))).await;
+    rig.silence(hour(&json!({"duration_s": 600}))).await;
     let long = rig
-        .silence(hour(json!({"node": "*", "rule": "too*"})))
+        .silence(hour(&json!({"node": "*", "rule": "too*"})))
         .await;
     rig.measure("t", 31.0).await;
     assert_eq!(rig.incident().await.silenced.unwrap().id, long.id);
@@ -181,9 +181,9 @@ async fn a_planned_silence_begins_by_itself_and_others_are_not_hit() {
         json!({"rule": "too cold"}),
         json!({"node": "cellar"}),
     ] {
-        rig.silence(hour(more)).await;
+        rig.silence(hour(&more)).await;
     }
-    let planned = rig.silence(hour(json!({"from_at": at_s(600)}))).await;
+    let planned = rig.silence(hour(&json!({"from_at": at_s(600)}))).await;
     assert_eq!(
         (planned.state, planned.until_at),
         (SilenceState::Planned, at_s(4_200))
@@ -215,9 +215,9 @@ async fn a_planned_silence_begins_by_itself_and_others_are_not_hit() {
 async fn silences_are_bounded() {
     let mut rig = watched().await;
     for _ in 0..SILENCES_MAX {
-        rig.silence(hour(json!({"node": "cellar"}))).await;
+        rig.silence(hour(&json!({"node": "cellar"}))).await;
     }
-    let new = serde_json::from_value(hour(json!({}))).unwrap();
+    let new = serde_json::from_value(hour(&json!({}))).unwrap();
     let by = "anna".to_owned();
     let refused = rig
         .ask(|reply| Request::AddSilence { new, by, reply })
@@ -297,7 +297,7 @@ async fn an_acknowledgement_that_ends_under_a_silence_is_told_after_it() {
     rig.acknowledge_with(&id, json!({"duration_s": 60}))
         .await
         .unwrap();
-    rig.silence(hour(json!({}))).await;
+    rig.silence(hour(&json!({}))).await;
     rig.pass_s(60).await;
     let incident = rig.incident().await;
     assert_eq!((incident.state, incident.mail_held), (Firing, true));

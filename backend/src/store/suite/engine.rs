@@ -60,9 +60,8 @@ fn latest(node: &str, metric: &str, ts: DateTime<Utc>, value: f64) -> Latest {
     }
 }
 
-pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fixture>() {
-    let fixture = F::new().await;
-    let store = fixture.open().await;
+/// What the engine loads, with as little and as much in it as there can be.
+fn one_of_everything() -> Batch {
     let bare_node = NodeFacts {
         presence: Presence::Unknown,
         presence_since: None,
@@ -85,7 +84,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         gaps: vec![(1, 7), (9, u32::MAX - 1)],
         ..mark("attic", u32::MAX, u32::MAX, 1)
     };
-    let batch = Batch {
+    Batch {
         marks: vec![gappy, mark("bare", 0, 0, 2)],
         nodes: vec![node("attic"), bare_node],
         actuators: vec![actuator("attic", "fan"), bare_actuator],
@@ -108,7 +107,13 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
             "attic",
             vec![exact("soil", at_s(1), -0.5), exact("soil", at_s(2), 1e300)],
         )
-    };
+    }
+}
+
+pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.open().await;
+    let batch = one_of_everything();
     store.commit(&batch).await.unwrap();
     let finished = command(5, CommandState::TimedOut);
     let over = Batch {

@@ -64,7 +64,7 @@ fn silences_are_listed_and_ended() {
     });
     state.incidents[0].silenced = silenced;
     let end = Action::EndSilence(Box::new(silence(SilenceState::Active)));
-    assert_eq!(press(&mut state, "3d"), [end.clone()]);
+    assert_eq!(press(&mut state, "3d"), std::slice::from_ref(&end));
     let text = screen(&state, 140, 12);
     assert!(
         text.contains("silent") && text.contains("silenced by anna until"),
