@@ -15,7 +15,7 @@ use signalbox_backend::{
     run::{Listeners, RunError, Station},
     store::Place,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{log, output};
@@ -73,6 +73,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.load()?;
     let level = log::start(&config.log)?;
     let shutdown = stop_on_signals()?;
+    // Before anything can be asked to reload: unheard, the signal would end the daemon.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let listeners = Listeners::bind(&config).await?;
     let station = Station::start(config, listeners, Arc::new(SystemClock), shutdown).await;
     let station = match station {
@@ -92,7 +94,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "host": format!("unix://{}", station.socket.display()),
         }))?;
     }
-    let reloads = tokio::spawn(reload_on_signals(args, station.reloader.clone(), level)?);
+    let reloads = tokio::spawn(reload_on_signals(
+        hangup,
+        args,
+        station.reloader.clone(),
+        level,
+    ));
     let ended = station.join().await;
     reloads.abort();
     ended?;
@@ -101,22 +108,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Reads the configuration again at each SIGHUP. One that is bad is refused, and the old one
 /// stays.
-fn reload_on_signals(
-    args: Args,
-    reloader: Reloader,
-    level: log::Level,
-) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            match reload(&args, &reloader, &level) {
-                Ok(changes) => tell(&changes),
-                Err(error) => tracing::error!(
-                    "the new configuration is refused, the old one stays: {error:#}"
-                ),
+async fn reload_on_signals(mut hangup: Signal, args: Args, reloader: Reloader, level: log::Level) {
+    while hangup.recv().await.is_some() {
+        match reload(&args, &reloader, &level) {
+            Ok(changes) => tell(&changes),
+            Err(error) => {
+                tracing::error!("the new configuration is refused, the old one stays: {error:#}");
             }
         }
-    })
+    }
 }
 
 fn reload(args: &Args, reloader: &Reloader, level: &log::Level) -> anyhow::Result<Changes> {
