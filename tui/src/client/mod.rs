@@ -2,7 +2,6 @@
 //! of events. Used by the terminal and by every verb of the command line; it knows the API and
 //! never the daemon.
 
-mod bridge;
 mod dial;
 mod endpoint;
 mod error;

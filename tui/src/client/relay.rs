@@ -8,9 +8,8 @@ use tokio::{
     net::UnixStream,
     sync::{mpsc, oneshot},
 };
+use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
 use yamux::{Config, Connection, ConnectionError, Mode, Stream};
-
-use super::bridge::{ToFutures, ToTokio};
 
 /// The first line of the far side. What a login shell prints before it is no such line.
 pub const GREETING: &str = "signalbox dial-stdio 1\n";
@@ -34,7 +33,7 @@ where
 {
     let (sender, mut requests) = mpsc::channel::<Wanted>(REQUESTS_MAX);
     tokio::spawn(async move {
-        let mut connection = Connection::new(ToFutures(pipes), config(), Mode::Client);
+        let mut connection = Connection::new(pipes.compat(), config(), Mode::Client);
         let mut waiting: VecDeque<Wanted> = VecDeque::new();
         let mut left = false;
         let ended: Result<(), ConnectionError> = poll_fn(|cx| {
@@ -86,7 +85,7 @@ where
     drop(UnixStream::connect(socket).await?);
     pipes.write_all(GREETING.as_bytes()).await?;
     pipes.flush().await?;
-    let mut connection = Connection::new(ToFutures(pipes), config(), Mode::Server);
+    let mut connection = Connection::new(pipes.compat(), config(), Mode::Server);
     while let Some(stream) = poll_fn(|cx| connection.poll_next_inbound(cx)).await {
         let stream = match stream {
             Ok(stream) => stream,
@@ -97,7 +96,7 @@ where
         tokio::spawn(async move {
             let joined = async {
                 let mut daemon = UnixStream::connect(socket).await?;
-                copy_bidirectional(&mut ToTokio(stream), &mut daemon).await
+                copy_bidirectional(&mut stream.compat(), &mut daemon).await
             };
             if let Err(error) = joined.await {
                 tracing::debug!(%error, "a stream over ssh ended");

@@ -9,10 +9,10 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::timeout,
 };
+use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 use super::{
     ClientError, SshHost,
-    bridge::ToTokio,
     endpoint::Duplex,
     relay::{self, GREETING, Wanted},
 };
@@ -90,7 +90,7 @@ impl Ssh {
         let (wanted, stream) = oneshot::channel();
         self.streams.send(wanted).await.ok()?;
         let stream = timeout(STREAM, stream).await.ok()?.ok()?;
-        Some(Box::new(ToTokio(stream)))
+        Some(Box::new(stream.compat()))
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
         for n in 0..20_u8 {
             let (wanted, stream) = oneshot::channel();
             streams.send(wanted).await.unwrap();
-            let mut stream = ToTokio(stream.await.unwrap());
+            let mut stream = stream.await.unwrap().compat();
             stream.write_all(&[n; 3]).await.unwrap();
             let mut back = [0; 3];
             stream.read_exact(&mut back).await.unwrap();

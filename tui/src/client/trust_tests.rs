@@ -9,6 +9,7 @@ use tokio::{
     net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 use super::*;
 
@@ -207,7 +208,7 @@ async fn another_version_works_within_the_range_of_the_hello_over_every_way() {
         let (wanted, stream) = tokio::sync::oneshot::channel();
         let streams = relay::open(near);
         streams.send(wanted).await.unwrap();
-        let stream = super::super::bridge::ToTokio(stream.await.unwrap());
+        let stream = stream.await.unwrap().compat();
         let over_ssh = Events::open(&unix, Box::new(stream), None).await;
 
         for (way, events) in [("unix", over_unix), ("tls", over_tls), ("ssh", over_ssh)] {

@@ -49,7 +49,7 @@ const fn pick(order: Order) -> &'static str {
     }
 }
 
-fn flags(bits: i16) -> u8 {
+const fn flags(bits: i16) -> u8 {
     bits.to_le_bytes()[0]
 }
 
@@ -78,7 +78,7 @@ const fn point(ts_us: i64, value: f64, bits: i16) -> Point {
     Point {
         ts_us,
         value,
-        flags: bits.to_le_bytes()[0],
+        flags: flags(bits),
     }
 }
 
