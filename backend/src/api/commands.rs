@@ -2,7 +2,8 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use signalbox_protocol::api::command::{
-    Command, CommandAccepted, CommandPage, CommandQuery, NewCommand, NewTimedCommand, Schedules,
+    Command, CommandAccepted, CommandPage, CommandQuery, NewCommand, NewTimedCommand, Schedule,
+    SchedulePatch, Schedules,
 };
 
 use super::{
@@ -137,6 +138,58 @@ pub(crate) async fn schedules(
 ) -> Result<Json<Schedules>, ApiError> {
     let schedules = state.store.schedules().await?;
     Ok(Json(Schedules { schedules }))
+}
+
+/// One repeating command.
+#[utoipa::path(
+    get, path = "/api/v1/schedules/{id}", tag = "commands",
+    params(("id" = String, Path, description = "its ULID")),
+    responses(
+        (status = 200, description = "the schedule", body = Schedule),
+        (status = 404, description = "no such schedule"),
+    )
+)]
+pub(crate) async fn schedule(
+    State(state): State<SharedState>,
+    PathOf(id): PathOf<String>,
+) -> Result<Json<Schedule>, ApiError> {
+    // There are so few of them that they need no query of their own.
+    let all = state.store.schedules().await?;
+    match all.into_iter().find(|schedule| schedule.id == id) {
+        Some(schedule) => Ok(Json(schedule)),
+        None => Err(ApiError::NotFound {
+            what: "schedule",
+            id,
+        }),
+    }
+}
+
+/// Changes a repeating command, pauses it, or lets it run again.
+#[utoipa::path(
+    patch, path = "/api/v1/schedules/{id}", tag = "commands", request_body = SchedulePatch,
+    params(("id" = String, Path, description = "its ULID")),
+    responses(
+        (status = 200, description = "as it is now", body = Schedule),
+        (status = 404, description = "no such schedule, or no such node"),
+    )
+)]
+pub(crate) async fn change_schedule(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathOf(id): PathOf<String>,
+    JsonBody(patch): JsonBody<SchedulePatch>,
+) -> Result<Json<Schedule>, ApiError> {
+    let by = caller.username;
+    let schedule = state
+        .engine
+        .ask(|reply| Request::PatchSchedule {
+            id,
+            patch,
+            by,
+            reply,
+        })
+        .await?;
+    Ok(Json(schedule))
 }
 
 /// Deletes a repeating command.

@@ -62,6 +62,8 @@ const SESSION: &str = "session";
         commands::one,
         commands::cancel,
         commands::schedules,
+        commands::schedule,
+        commands::change_schedule,
         commands::delete_schedule,
         rules::list,
         rules::add,

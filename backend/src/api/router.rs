@@ -104,6 +104,8 @@ fn routes() -> Vec<Route> {
         get("/api/v1/command/{id}", VIEWER, commands::one),
         post("/api/v1/command/{id}/cancel", OPERATOR, commands::cancel),
         get("/api/v1/schedules", VIEWER, commands::schedules),
+        get("/api/v1/schedules/{id}", VIEWER, commands::schedule),
+        patch("/api/v1/schedules/{id}", OPERATOR, commands::change_schedule),
         delete("/api/v1/schedules/{id}", OPERATOR, commands::delete_schedule),
 
         get("/api/v1/rules", VIEWER, rules::list),

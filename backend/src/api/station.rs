@@ -60,7 +60,10 @@ fn store_facts(state: &SharedState) -> StoreFacts {
 pub(crate) async fn station(State(state): State<SharedState>) -> Result<Json<Station>, ApiError> {
     let now = state.clock.now();
     let (outbox_depth, oldest) = state.store.outbox_depth().await?;
-    let mail_configured = state.config.borrow().mail.is_some();
+    let (mail_configured, tz) = {
+        let config = state.config.borrow();
+        (config.mail.is_some(), config.command.tz.name().to_owned())
+    };
     let age_s = |at: DateTime<Utc>| u64::try_from((now - at).num_seconds()).unwrap_or(0);
     Ok(Json(Station {
         id: state.id.to_string(),
@@ -72,6 +75,7 @@ pub(crate) async fn station(State(state): State<SharedState>) -> Result<Json<Sta
         outbox_oldest_age_s: oldest.map(age_s),
         counters: state.counters.snapshot(),
         store_bytes: state.store.size_bytes().await?,
+        tz: Some(tz),
         fingerprint: Some(state.tls.fingerprint()),
         broker: Some(state.link.facts()),
         store: Some(store_facts(&state)),

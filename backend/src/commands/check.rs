@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
 use signalbox_protocol::{
     api::command::{Action, NewTimedCommand},
+    schedule::Cron,
     topic::check_name,
 };
 
@@ -95,16 +95,28 @@ pub fn when(new: &NewTimedCommand, tz: Tz, now: DateTime<Utc>) -> Result<When, R
         (None, Some(cron)) => {
             let tz = match new.tz.as_deref() {
                 None => tz,
-                Some(name) => name.parse().map_err(|_| {
-                    let message = format!("`{}` is not an IANA time zone", name.escape_debug());
-                    invalid("tz", message)
-                })?,
+                Some(name) => zone(name)?,
             };
-            let parsed = schedule::parse(cron)
-                .map_err(|why| invalid("cron", format!("`{}`: {why}", cron.escape_debug())))?;
-            Ok(When::Cron(Box::new(parsed), cron.clone(), tz))
+            Ok(When::Cron(Box::new(expression(cron)?), cron.clone(), tz))
         }
     }
+}
+
+/// Reads the name of a time zone.
+///
+/// # Errors
+/// [`RequestError::Invalid`] with the field `tz`.
+pub fn zone(name: &str) -> Result<Tz, RequestError> {
+    schedule::zone(name).map_err(|message| invalid("tz", message))
+}
+
+/// Reads a cron expression.
+///
+/// # Errors
+/// [`RequestError::Invalid`] with the field `cron`.
+pub fn expression(cron: &str) -> Result<Cron, RequestError> {
+    schedule::parse(cron)
+        .map_err(|why| invalid("cron", format!("`{}`: {why}", cron.escape_debug())))
 }
 
 const fn invalid(field: &'static str, message: String) -> RequestError {

@@ -2,7 +2,8 @@
 //! engine's state; here is what may be asked, and when a schedule is due.
 
 pub mod check;
-pub mod schedule;
+
+pub use signalbox_protocol::schedule;
 
 /// Longest timed command: seven days.
 pub const DURATION_S_MAX: u32 = 604_800;

@@ -157,6 +157,14 @@ impl Draft {
                 None => Event::RuleDeleted { id: id.clone() },
             });
         }
+        for (id, schedule) in &self.schedules {
+            events.push(match schedule {
+                Some(schedule) => Event::Schedule {
+                    schedule: schedule.clone(),
+                },
+                None => Event::ScheduleDeleted { id: id.clone() },
+            });
+        }
         let incidents = self.incidents.values().flatten().chain(&self.dropped);
         events.extend(incidents.map(|incident| Event::Incident {
             incident: incident.clone(),

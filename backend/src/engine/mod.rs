@@ -34,7 +34,7 @@ pub use silences::SILENCES_MAX;
 pub use state::{NODES_MAX, SERIES_PER_NODE_MAX};
 
 use signalbox_protocol::api::{
-    command::{Command, CommandAccepted, NewCommand, NewTimedCommand},
+    command::{Command, CommandAccepted, NewCommand, NewTimedCommand, Schedule, SchedulePatch},
     incident::{Acknowledge, Incident},
     rule::{NewRule, Rule, RulePatch},
     silence::{NewSilence, Silence},
@@ -113,6 +113,12 @@ pub enum Request {
         id: String,
         by: String,
         reply: Reply<Command>,
+    },
+    PatchSchedule {
+        id: String,
+        patch: SchedulePatch,
+        by: String,
+        reply: Reply<Schedule>,
     },
     DeleteSchedule {
         id: String,

@@ -37,6 +37,7 @@ impl Request {
             Self::AddSilence { reply, .. } | Self::EndSilence { reply, .. } => {
                 drop(reply.send(Err(error)));
             }
+            Self::PatchSchedule { reply, .. } => drop(reply.send(Err(error))),
             Self::DeleteSchedule { reply, .. }
             | Self::DeleteRule { reply, .. }
             | Self::NodeAdded { reply, .. } => drop(reply.send(Err(error))),
@@ -61,6 +62,14 @@ impl State {
             }
             Request::CancelCommand { id, by, reply } => {
                 answered!(self.cancel(&id, &by, now, draft), reply)
+            }
+            Request::PatchSchedule {
+                id,
+                patch,
+                by,
+                reply,
+            } => {
+                answered!(self.patch_schedule(&id, patch, &by, now, draft), reply)
             }
             Request::DeleteSchedule { id, by, reply } => {
                 answered!(self.delete_schedule(&id, &by, draft), reply)

@@ -161,6 +161,13 @@ async fn each_route_asks_for_its_own_thing() {
             "PatchRule",
         ),
         ("DELETE", "/api/v1/rules/01J", None, "DeleteRule"),
+        (
+            "PATCH",
+            "/api/v1/schedules/01J",
+            Some(json!({"paused": true, "duration_s": null})),
+            "PatchSchedule { id: \"01J\", patch: SchedulePatch { paused: Some(true), node: None, \
+             actuator: None, action: None, duration_s: Some(None)",
+        ),
         ("DELETE", "/api/v1/schedules/01J", None, "DeleteSchedule"),
         ("POST", "/api/v1/incidents/01J/ack", None, "AckIncident"),
         (
@@ -213,6 +220,7 @@ async fn what_does_not_exist_is_404() {
     for path in [
         "/api/v1/command/01J",
         "/api/v1/rules/01J",
+        "/api/v1/schedules/01J",
         "/api/v1/incidents/01J",
     ] {
         client.get(path).await.error(404, "not_found");

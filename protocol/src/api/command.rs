@@ -1,9 +1,11 @@
-//! Commands: `/api/v1/command/...`.
+//! Commands: `/api/v1/command/...`; those that repeat: `/api/v1/schedules...`.
 
 use alloc::{string::String, vec::Vec};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::nullable;
 
 /// What an actuator is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -173,6 +175,10 @@ pub struct CommandQuery {
     /// Only this node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Only those that something can still happen to (true), or only the others (false): one that
+    /// waits, was sent, or is a timed ON that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<bool>,
     /// Rows of a page, 1 to 10,000; 100 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 10000)]
@@ -191,7 +197,7 @@ pub struct CommandPage {
     pub next: Option<String>,
 }
 
-/// A repeating command: `GET /api/v1/schedules`, `DELETE /api/v1/schedules/{id}`.
+/// A repeating command: `GET /api/v1/schedules`, `/api/v1/schedules/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Schedule {
     /// ULID.
@@ -208,12 +214,52 @@ pub struct Schedule {
     pub cron: String,
     /// IANA time zone in which the expression is read.
     pub tz: String,
+    /// Why, for the history of its commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether it rests: it makes no commands until a person lets it run again.
+    #[serde(default)]
+    pub paused: bool,
     /// Account that made it.
     pub created_by: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Next run; null when there is none.
+    /// Next run; null when there is none, as while it is paused.
     pub next_at: Option<DateTime<Utc>>,
+}
+
+/// Body of `PATCH /api/v1/schedules/{id}`: what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchedulePatch {
+    /// Pause it, or let it run again from now on: what it would have done meanwhile is not made
+    /// up for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// New node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "kitchen")]
+    pub node: Option<String>,
+    /// New actuator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example = "led")]
+    pub actuator: Option<String>,
+    /// New action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// New duration, with the action `on`; null for none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schema(minimum = 1, maximum = 604800)]
+    pub duration_s: Option<Option<u32>>,
+    /// New expression; its next run is the first from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// New time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tz: Option<String>,
+    /// New reason; null for none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub reason: Option<Option<String>>,
 }
 
 /// Reply of `GET /api/v1/schedules`.

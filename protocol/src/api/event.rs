@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    command::Command, data::Sample, incident::Incident, message::Message, node::Node, rule::Rule,
-    silence::Silence, station::Health,
+    command::{Command, Schedule},
+    data::Sample,
+    incident::Incident,
+    message::Message,
+    node::Node,
+    rule::Rule,
+    silence::Silence,
+    station::Health,
 };
 
 /// One message of the WebSocket.
@@ -29,6 +35,16 @@ pub enum Event {
     Command {
         /// The command as it is now.
         command: Command,
+    },
+    /// A schedule was made, changed, or had its run.
+    Schedule {
+        /// The schedule as it is now.
+        schedule: Schedule,
+    },
+    /// A schedule was deleted.
+    ScheduleDeleted {
+        /// Its id.
+        id: String,
     },
     /// An incident began, changed or closed.
     Incident {

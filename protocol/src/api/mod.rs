@@ -14,6 +14,7 @@ pub mod incident;
 pub mod mail;
 pub mod message;
 pub mod node;
+mod nullable;
 pub mod rule;
 pub mod session;
 pub mod silence;

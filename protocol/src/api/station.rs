@@ -46,6 +46,10 @@ pub struct Station {
     pub counters: Counters,
     /// Bytes of the store on disk.
     pub store_bytes: u64,
+    /// IANA time zone in which schedules without one of their own are read; absent from older
+    /// stations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tz: Option<String>,
     /// SHA-256 of the certificate that the API shows over TCP: 32 bytes in hexadecimal, with
     /// colons.
     #[serde(default, skip_serializing_if = "Option::is_none")]

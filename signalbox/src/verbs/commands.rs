@@ -2,13 +2,23 @@
 
 use std::process::ExitCode;
 
-use signalbox_protocol::api::command::{Command, CommandPage, CommandQuery, Origin, Schedules};
-use signalbox_tui::client::segment;
+use chrono::Utc;
+use signalbox_protocol::{
+    api::command::{
+        Action, Command, CommandPage, CommandQuery, Origin, Schedule, SchedulePatch, Schedules,
+    },
+    schedule,
+};
+use signalbox_tui::client::{Client, segment};
 
+use super::send;
 use crate::{
     context::StationArgs,
-    output::{self, maybe, maybe_time, time, word},
+    output::{self, maybe, time, word},
 };
+
+/// Runs of a schedule that are listed.
+const RUNS_SHOWN: usize = 3;
 
 /// Arguments of `commands`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +30,9 @@ pub(crate) struct Args {
     /// How many
     #[arg(long, short = 'n', default_value_t = 20)]
     limit: u32,
+    /// Only those that something can still happen to
+    #[arg(long)]
+    open: bool,
     #[command(subcommand)]
     verb: Option<CommandVerb>,
     #[command(flatten)]
@@ -33,13 +46,69 @@ enum CommandVerb {
         /// Its id
         id: String,
     },
-    /// List repeating commands
+    /// List repeating commands with their next runs
     Schedules,
+    /// Change a repeating command; what is not named stays
+    Edit(Box<EditArgs>),
+    /// Pause a repeating command
+    Pause {
+        /// Its id
+        id: String,
+    },
+    /// Let a paused command run again; what it has missed is not made up for
+    Resume {
+        /// Its id
+        id: String,
+    },
     /// Delete a repeating command
     Unschedule {
         /// Its id
         id: String,
     },
+}
+
+/// What to change.
+#[derive(Debug, clap::Args)]
+struct EditArgs {
+    /// Its id
+    id: String,
+    /// What to do
+    #[arg(long, value_parser = send::action)]
+    action: Option<Action>,
+    /// With `on`: off again after this time, for example 10m; 0s to stay on
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<humantime::Duration>,
+    /// Minute, hour, day of month, month, day of week
+    #[arg(long, value_name = "EXPRESSION")]
+    cron: Option<String>,
+    /// Time zone of the expression, for example Europe/Paris
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
+    /// Why, for the history; empty for none
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl EditArgs {
+    fn patch(self) -> anyhow::Result<SchedulePatch> {
+        let duration_s = match self.duration.map(|duration| duration.as_secs()) {
+            Some(0) => Some(None),
+            Some(s) => Some(Some(u32::try_from(s)?)),
+            // Only what is switched on goes off again.
+            None if self.action.is_some_and(|action| action != Action::On) => Some(None),
+            None => None,
+        };
+        Ok(SchedulePatch {
+            action: self.action,
+            duration_s,
+            cron: self.cron,
+            tz: self.tz,
+            reason: self
+                .reason
+                .map(|reason| Some(reason).filter(|reason| !reason.is_empty())),
+            ..SchedulePatch::default()
+        })
+    }
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -49,6 +118,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => {
             let query = CommandQuery {
                 node: args.node,
+                open: args.open.then_some(true),
                 limit: Some(args.limit),
                 after: None,
             };
@@ -73,9 +143,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             if json {
                 output::json(&schedules)?;
             } else {
-                show(&schedules)?;
+                show(&schedules.schedules)?;
             }
         }
+        Some(CommandVerb::Edit(edit)) => {
+            let id = edit.id.clone();
+            change(&client, &id, &edit.patch()?, json).await?;
+        }
+        Some(CommandVerb::Pause { id }) => change(&client, &id, &paused(true), json).await?,
+        Some(CommandVerb::Resume { id }) => change(&client, &id, &paused(false), json).await?,
         Some(CommandVerb::Unschedule { id }) => {
             let path = format!("/api/v1/schedules/{}", segment(&id));
             client.delete(&path).await?;
@@ -83,6 +159,29 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn paused(paused: bool) -> SchedulePatch {
+    SchedulePatch {
+        paused: Some(paused),
+        ..SchedulePatch::default()
+    }
+}
+
+/// Changes a schedule and shows it.
+async fn change(
+    client: &Client,
+    id: &str,
+    patch: &SchedulePatch,
+    json: bool,
+) -> anyhow::Result<()> {
+    let path = format!("/api/v1/schedules/{}", segment(id));
+    let changed: Schedule = client.patch(&path, patch).await?;
+    if json {
+        output::json(&changed)
+    } else {
+        show(&[changed])
+    }
 }
 
 /// Commands as a table.
@@ -111,17 +210,39 @@ fn who(origin: &Origin) -> String {
     }
 }
 
-fn show(schedules: &Schedules) -> anyhow::Result<()> {
-    let rows = schedules.schedules.iter().map(|schedule| {
+fn show(schedules: &[Schedule]) -> anyhow::Result<()> {
+    let rows = schedules.iter().map(|schedule| {
+        let timed = schedule.duration_s.map_or_else(String::new, |s| {
+            let duration = std::time::Duration::from_secs(s.into());
+            format!(" for {}", humantime::format_duration(duration))
+        });
         vec![
             schedule.id.clone(),
             format!("{}/{}", schedule.node, schedule.actuator),
-            word(&schedule.action),
+            format!("{}{timed}", word(&schedule.action)),
             format!("{} ({})", schedule.cron, schedule.tz),
-            maybe_time(schedule.next_at),
+            next(schedule),
             schedule.created_by.clone(),
+            maybe(schedule.reason.as_ref()),
         ]
     });
-    let head = ["ID", "WHAT", "ACTION", "CRON", "NEXT", "BY"];
+    let head = ["ID", "WHAT", "ACTION", "CRON", "NEXT", "BY", "WHY"];
     output::table(&head, rows, "no schedules")
+}
+
+/// The next runs of a schedule, a line each.
+fn next(made: &Schedule) -> String {
+    if made.paused {
+        return "paused".to_owned();
+    }
+    let Some(first) = made.next_at else {
+        return "never".to_owned();
+    };
+    let mut runs = vec![first];
+    if let (Ok(cron), Ok(tz)) = (schedule::parse(&made.cron), schedule::zone(&made.tz)) {
+        let after = first.max(Utc::now());
+        runs.extend(schedule::runs(&cron, tz, after, RUNS_SHOWN - 1));
+    }
+    let runs: Vec<String> = runs.into_iter().map(time).collect();
+    runs.join("\n")
 }

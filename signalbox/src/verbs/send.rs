@@ -52,7 +52,7 @@ pub(crate) struct Args {
     station: StationArgs,
 }
 
-fn action(word: &str) -> Result<Action, String> {
+pub(super) fn action(word: &str) -> Result<Action, String> {
     match word.to_ascii_lowercase().as_str() {
         "on" => Ok(Action::On),
         "off" => Ok(Action::Off),

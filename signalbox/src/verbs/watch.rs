@@ -5,7 +5,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use chrono::{DateTime, Local, Utc};
 use signalbox_protocol::api::{
-    command::{Action, Command, CommandState},
+    command::{Action, Command, CommandState, Schedule},
     data::Sample,
     event::Event,
     incident::{Incident, IncidentState},
@@ -127,6 +127,7 @@ struct Words {
     actuators: HashMap<(String, String), String>,
     commands: HashMap<String, CommandState>,
     incidents: HashMap<String, IncidentState>,
+    schedules: HashMap<String, Schedule>,
 }
 
 /// Commands and incidents whose last state is remembered.
@@ -164,6 +165,11 @@ impl Words {
                 let state = if rule.enabled { "on" } else { "off" };
                 vec![(now, format!("rule {} is {state}", rule.spec.name))]
             }
+            Event::Schedule { schedule } => self.schedule(schedule).into_iter().collect(),
+            Event::ScheduleDeleted { id } => {
+                self.schedules.remove(id);
+                vec![(now, format!("schedule {id} is deleted"))]
+            }
             Event::Silence { silence } => {
                 let state = output::word(&silence.state);
                 let what = signalbox_tui::words::silenced(silence);
@@ -190,6 +196,16 @@ impl Words {
             )],
             Event::Missed { count } => vec![(now, format!("{count} events were left out"))],
         }
+    }
+
+    /// What repeats, and when next; that it had its run is told by its command.
+    fn schedule(&mut self, schedule: &Schedule) -> Option<(DateTime<Utc>, String)> {
+        let lasting = Schedule {
+            next_at: None,
+            ..schedule.clone()
+        };
+        let known = self.schedules.insert(schedule.id.clone(), lasting.clone());
+        (known.as_ref() != Some(&lasting)).then(|| (Utc::now(), scheduled(schedule)))
     }
 
     fn samples(&mut self, samples: &[Sample]) -> Vec<(DateTime<Utc>, String)> {
@@ -284,6 +300,22 @@ impl Words {
 fn bound<V>(map: &mut HashMap<String, V>) {
     if map.len() >= REMEMBERED_MAX {
         map.clear();
+    }
+}
+
+/// What repeats, and when next.
+fn scheduled(schedule: &Schedule) -> String {
+    let what = format!(
+        "schedule {}/{} {} at {}",
+        schedule.node,
+        schedule.actuator,
+        output::word(&schedule.action),
+        schedule.cron
+    );
+    match schedule.next_at {
+        _ if schedule.paused => format!("{what} is paused"),
+        Some(at) => format!("{what}: next {}", output::time(at)),
+        None => format!("{what}: never again"),
     }
 }
 

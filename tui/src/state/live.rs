@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use signalbox_protocol::api::{
-    command::{Command, CommandState},
+    command::{Command, CommandState, Schedule},
     data::Sample,
     event::Event as Live,
     incident::{Incident, IncidentState},
@@ -118,6 +118,8 @@ impl State {
                 None => self.rules.push(rule),
             },
             Live::Silence { silence } => self.on_silence(silence),
+            Live::Schedule { schedule } => self.on_schedule(schedule),
+            Live::ScheduleDeleted { id } => self.schedules.retain(|old| old.id != id),
             Live::RuleDeleted { id } => self.rules.retain(|rule| rule.id != id),
             Live::Message { message } => {
                 self.messages.push_front(message);
@@ -255,6 +257,17 @@ impl State {
         self.silences
             .sort_by(|a, b| (a.ended_at.is_some(), &b.id).cmp(&(b.ended_at.is_some(), &a.id)));
         self.silences.truncate(SILENCES_MAX);
+    }
+
+    fn on_schedule(&mut self, schedule: Schedule) {
+        self.schedules.retain(|old| old.id != schedule.id);
+        self.schedules.push(schedule);
+        // By next run, paused ones last, as the station lists them.
+        self.schedules.sort_by_key(|schedule| {
+            schedule
+                .next_at
+                .map_or(i64::MAX, |at| at.timestamp_millis())
+        });
     }
 
     fn on_answer(&mut self, answer: Answer) -> Vec<Action> {

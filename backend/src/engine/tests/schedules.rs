@@ -1,10 +1,13 @@
 //! Commands by cron: on time over restarts, changes of the clock, and time away.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
-use signalbox_protocol::api::command::{Action, Origin};
+use serde_json::{Value, json};
+use signalbox_protocol::api::{
+    command::{Action, Origin, Schedule},
+    event::Event,
+};
 
-use super::rig::Rig;
+use super::rig::{Rig, drain};
 use crate::{
     commands::SCHEDULES_MAX,
     engine::{Request, RequestError},
@@ -166,6 +169,84 @@ async fn each_run_can_be_timed() {
     .await;
     rig.pass_s(60).await;
     assert_eq!(rig.link.take()[0]["for_ms"], 60_000);
+}
+
+async fn patch(rig: &mut Rig, id: &str, json: Value) -> Result<Schedule, RequestError> {
+    let (id, by) = (id.to_owned(), "ben".to_owned());
+    let patch = serde_json::from_value(json).unwrap();
+    rig.ask(|reply| Request::PatchSchedule {
+        id,
+        patch,
+        by,
+        reply,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_paused_makes_no_commands_and_makes_up_for_none() {
+    let mut rig = rig_at("2026-11-21T05:59:00Z").await;
+    // `off` is what is else made up for however late it is.
+    let cron = json!({"cron": "0 6 * * *", "tz": "UTC", "reason": "bed time"});
+    let id = rig.timed("off", cron).await;
+    let mut events = rig.live.subscribe();
+    let paused = patch(&mut rig, &id, json!({"paused": true})).await.unwrap();
+    assert!(paused.paused && paused.next_at.is_none());
+    assert_eq!(drain(&mut events), [Event::Schedule { schedule: paused }]);
+    live_minutes(&mut rig, 5).await;
+    rig.restart().await;
+    rig.online(json!({"led": "off"})).await;
+    live_minutes(&mut rig, 5).await;
+    let resumed = patch(&mut rig, &id, json!({"paused": false}))
+        .await
+        .unwrap();
+    assert_eq!(resumed.next_at, Some(at("2026-11-22T06:00:00Z")));
+    live_minutes(&mut rig, 60).await;
+    assert_eq!(runs(&rig).await, []);
+    live_minutes(&mut rig, 24 * 60).await;
+    assert_eq!(runs(&rig).await, [("22 06:00".to_owned(), Action::Off)]);
+    let made = rig.commands().await;
+    assert_eq!(made[0].reason.as_deref(), Some("bed time"));
+}
+
+#[tokio::test]
+async fn a_schedule_is_changed_as_it_was_made() {
+    let mut rig = rig_at("2026-11-21T05:59:00Z").await;
+    let cron = json!({"cron": "0 6 * * *", "tz": "UTC", "duration_s": 60});
+    let id = rig.timed("on", cron).await;
+    let next = Some(at("2026-11-21T06:00:00Z"));
+    let changed = patch(&mut rig, &id, json!({"reason": "light"}))
+        .await
+        .unwrap();
+    assert_eq!((changed.next_at, changed.duration_s), (next, Some(60)));
+    let json = json!({"cron": "0 8 * * *", "tz": "Europe/Paris", "action": "off",
+        "duration_s": null, "reason": null});
+    let changed = patch(&mut rig, &id, json).await.unwrap();
+    assert_eq!(changed.next_at, Some(at("2026-11-21T07:00:00Z")));
+    let kept = rig.store.real.schedules().await.unwrap();
+    assert_eq!(kept, std::slice::from_ref(&changed));
+    for (json, field) in [
+        (json!({"cron": "0 0 30 2 *"}), "cron"),
+        (json!({"cron": "nonsense"}), "cron"),
+        (json!({"tz": "Mars"}), "tz"),
+        (json!({"duration_s": 60}), "duration_s"),
+        (json!({"actuator": "a/b"}), "actuator"),
+        (json!({"reason": "a\nb", "paused": true}), "reason"),
+    ] {
+        let refused = patch(&mut rig, &id, json).await;
+        assert!(
+            matches!(&refused, Err(RequestError::Invalid { field: at, .. }) if *at == field),
+            "{refused:?}"
+        );
+    }
+    for (id, json) in [(id.as_str(), json!({"node": "nowhere"})), ("no", json!({}))] {
+        let refused = patch(&mut rig, id, json).await;
+        assert!(
+            matches!(refused, Err(RequestError::NotFound { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(rig.store.real.schedules().await.unwrap(), [changed]);
 }
 
 #[tokio::test]

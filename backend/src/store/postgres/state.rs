@@ -137,6 +137,9 @@ impl StateStore for PostgresStore {
         let limit = query.limit.unwrap_or(PAGE_ROWS_DEFAULT);
         let mut sql = QueryBuilder::<Postgres>::new("SELECT id, doc FROM command WHERE true");
         only(&mut sql, " AND node = ", query.node.as_deref());
+        if let Some(open) = query.open {
+            sql.push(if open { " AND open" } else { " AND NOT open" });
+        }
         if let Some(after) = command_cursor(query.after.as_deref())? {
             sql.push(" AND id < ").push_bind(after);
         }

@@ -175,6 +175,9 @@ impl StateStore for SqliteStore {
         if let Some(node) = &query.node {
             sql.push(" AND node = ").push_bind(node);
         }
+        if let Some(open) = query.open {
+            sql.push(if open { " AND open" } else { " AND NOT open" });
+        }
         if let Some(after) = command_cursor(query.after.as_deref())? {
             sql.push(" AND id < ").push_bind(after);
         }

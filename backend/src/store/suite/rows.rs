@@ -173,6 +173,8 @@ pub(in crate::store) fn schedule(number: u32, next_at_seconds: Option<i64>) -> S
         duration_s: None,
         cron: "0 7 * * MON-FRI".to_owned(),
         tz: "Europe/Paris".to_owned(),
+        reason: Some("wind the clock".to_owned()).filter(|_| number.is_multiple_of(2)),
+        paused: next_at_seconds.is_none(),
         created_by: "anna".to_owned(),
         created_at: t0(),
         next_at: next_at_seconds.map(at_s),

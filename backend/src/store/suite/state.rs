@@ -206,7 +206,11 @@ pub(in crate::store) async fn commands_are_paged_newest_first<F: Fixture>() {
     let batch = Batch {
         commands: (0..250)
             .map(|i| {
-                let mut row = command(i, CommandState::Confirmed);
+                let state = match i % 3 {
+                    0 => CommandState::Requested,
+                    _ => CommandState::Confirmed,
+                };
+                let mut row = command(i, state);
                 if i % 5 == 0 {
                     row.command.node = "cellar".to_owned();
                 }
@@ -216,13 +220,17 @@ pub(in crate::store) async fn commands_are_paged_newest_first<F: Fixture>() {
         ..Batch::default()
     };
     store.commit(&batch).await.unwrap();
-    for (node, limit) in [
-        (None, Some(99)),
-        (Some("cellar"), Some(7)),
-        (Some("attic"), None),
+    for (node, open, limit) in [
+        (None, None, Some(99)),
+        (None, Some(true), Some(9)),
+        (None, Some(false), Some(9)),
+        (Some("cellar"), None, Some(7)),
+        (Some("attic"), None, None),
+        (Some("attic"), Some(true), None),
     ] {
         let mut query = CommandQuery {
             node: node.map(str::to_owned),
+            open,
             limit,
             after: None,
         };
@@ -240,6 +248,7 @@ pub(in crate::store) async fn commands_are_paged_newest_first<F: Fixture>() {
         let mut expected: Vec<_> = batch
             .commands
             .iter()
+            .filter(|row| open.is_none_or(|open| row.is_open() == open))
             .map(|row| row.command.clone())
             .filter(|command| node.is_none_or(|node| command.node == node))
             .collect();

@@ -141,6 +141,7 @@ fn admin() -> Answer {
             outbox_oldest_age_s: Some(90),
             counters: signalbox_protocol::api::station::Counters::default(),
             store_bytes: 5_000_000,
+            tz: Some("Europe/Paris".to_owned()),
             fingerprint: Some(Fingerprint([0xa7; 32])),
             broker: Some(BrokerFacts {
                 kind: BrokerKind::Embedded,

@@ -171,6 +171,8 @@ fn schedule() -> Schedule {
         duration_s: Some(600),
         cron: "0 7 * * *".to_owned(),
         tz: "Europe/Paris".to_owned(),
+        reason: Some("the plants want light".to_owned()),
+        paused: false,
         created_by: "anna".to_owned(),
         created_at: at(-9_000),
         next_at: Some(at(7_200)),

@@ -1,11 +1,10 @@
-//! Cron expressions with a time zone.
+//! Cron expressions with a time zone: the station runs by them, and whoever writes one sees with
+//! the same code when it will.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use croner::{
-    Cron,
-    parser::{CronParser, Seconds, Year},
-};
+pub use chrono_tz::Tz;
+pub use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
 
 /// Reads a five-field expression: minute, hour, day of month, month, day of week.
 ///
@@ -29,6 +28,24 @@ pub fn next(cron: &Cron, tz: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> 
         .map(|next| next.to_utc())
 }
 
+/// Reads the name of an IANA time zone.
+///
+/// # Errors
+/// That it is none, in words.
+pub fn zone(name: &str) -> Result<Tz, String> {
+    name.parse()
+        .map_err(|_| format!("`{}` is not an IANA time zone", name.escape_debug()))
+}
+
+/// The first runs after a time, at most `n`; none when it never comes.
+#[must_use]
+pub fn runs(cron: &Cron, tz: Tz, after: DateTime<Utc>, n: usize) -> Vec<DateTime<Utc>> {
+    let first = next(cron, tz, after);
+    std::iter::successors(first, |run| next(cron, tz, *run))
+        .take(n)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -36,14 +53,18 @@ mod tests {
     use super::*;
 
     fn runs(cron: &str, tz: &str, after: &str, n: usize) -> Vec<String> {
-        let (cron, tz) = (parse(cron).unwrap(), tz.parse().unwrap());
-        let mut at: DateTime<Utc> = after.parse().unwrap();
-        (0..n)
-            .map(|_| {
-                at = next(&cron, tz, at).unwrap();
-                at.format("%d %H:%M").to_string()
-            })
+        let (cron, tz) = (parse(cron).unwrap(), zone(tz).unwrap());
+        super::runs(&cron, tz, after.parse().unwrap(), n)
+            .into_iter()
+            .map(|at| at.format("%d %H:%M").to_string())
             .collect()
+    }
+
+    #[test]
+    fn what_never_comes_has_no_runs() {
+        let never = runs("0 0 30 2 *", "UTC", "2026-01-10T00:00:00Z", 3);
+        assert_eq!(never, Vec::<String>::new());
+        assert!(zone("Mars").unwrap_err().contains("`Mars`"));
     }
 
     #[test]
