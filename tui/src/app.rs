@@ -22,7 +22,7 @@ use ratatui::{
 use signalbox_protocol::api::event::Event as Live;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
@@ -155,6 +155,8 @@ struct App {
     sender: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
     connection: JoinHandle<()>,
+    /// Whether received messages are looked at; the connection asks for them only then.
+    messages: watch::Sender<bool>,
     theme: Theme,
     /// What is on screen.
     shown: Buffer,
@@ -168,7 +170,9 @@ impl App {
     fn new(options: Options, theme: Theme) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let client = Arc::new(options.client);
-        let connection = tokio::spawn(net::keep(client.clone(), sender.clone()));
+        let messages = watch::Sender::new(false);
+        let keep = net::keep(client.clone(), sender.clone(), messages.subscribe());
+        let connection = tokio::spawn(keep);
         let endpoint = client.endpoint().to_string();
         let state = State::new(endpoint, options.settings, Utc::now());
         Self {
@@ -179,6 +183,7 @@ impl App {
             sender,
             events,
             connection,
+            messages,
             shown: Buffer::default(),
             hits: Hits::default(),
             late: None,
@@ -265,6 +270,9 @@ impl App {
                 next = self.events.try_recv().ok();
             }
         }
+        let wanted = self.state.wants_messages();
+        self.messages
+            .send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         Some(soonest)
     }
 
@@ -323,7 +331,8 @@ impl App {
         (self.keep_token)(self.client.endpoint(), &token);
         self.client = Arc::new(self.client.with_token(Some(token)));
         self.connection.abort();
-        self.connection = tokio::spawn(net::keep(self.client.clone(), self.sender.clone()));
+        let (client, sender) = (self.client.clone(), self.sender.clone());
+        self.connection = tokio::spawn(net::keep(client, sender, self.messages.subscribe()));
     }
 
     fn draw<B>(&mut self, terminal: &mut Terminal<B>, area: Rect) -> anyhow::Result<()>
@@ -355,8 +364,7 @@ fn pause(event: &Event) -> Duration {
         _ => NEWS_FRAME,
     };
     match event {
-        Event::Net(Net::Live(live)) => of_live(live),
-        Event::Net(Net::Several(all)) => all.iter().map(of_live).min().unwrap_or(DATA_FRAME),
+        Event::Net(Net::Live(all)) => all.iter().map(of_live).min().unwrap_or(DATA_FRAME),
         Event::Tick => DATA_FRAME,
         _ => FRAME,
     }

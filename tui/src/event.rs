@@ -68,10 +68,8 @@ pub(crate) enum Target {
 pub(crate) enum Net {
     /// A connection, with the present state.
     Connected(Box<Snapshot>),
-    /// A committed change.
-    Live(Box<Live>),
     /// Committed changes that came together, in their order.
-    Several(Vec<Live>),
+    Live(Vec<Live>),
     /// No connection.
     Lost(String),
     /// The station wants to know who we are.
@@ -89,6 +87,7 @@ pub(crate) struct Snapshot {
     pub(crate) rules: Vec<Rule>,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) commands: Vec<Command>,
+    /// Empty unless they are looked at.
     pub(crate) messages: Vec<Message>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) silences: Vec<Silence>,
@@ -128,6 +127,8 @@ pub(crate) enum Answer {
     DryRun(Result<(DryRunReply, BucketsReply), String>),
     /// For the window of an incident.
     Incident(Box<IncidentFacts>),
+    /// The latest messages, newest first, now that they are looked at.
+    Messages(Vec<Message>),
     /// For the administration's screen.
     Admin(Box<Admin>),
     /// All schedules.

@@ -10,21 +10,24 @@ use futures_util::FutureExt as _;
 use signalbox_protocol::api::{
     command::{CommandPage, CommandQuery, Schedules},
     data::{BucketsReply, RangeQuery},
-    event::{Event as Live, Hello},
+    event::{Event as Live, EventKind, Hello, StreamOptions},
     incident::{IncidentPage, IncidentQuery},
-    message::{MessageQuery, Messages},
+    message::{Message, MessageQuery, Messages},
     node::Nodes,
     rule::Rules,
     silence::{SilencePage, SilenceQuery},
     station::Station,
 };
-use tokio::{sync::mpsc::Sender, time::sleep};
+use tokio::{
+    sync::{mpsc::Sender, watch},
+    time::sleep,
+};
 
 pub(crate) use ask::act;
 
 use crate::{
-    client::{Client, ClientError},
-    event::{Event, Net, Snapshot},
+    client::{Client, ClientError, Events},
+    event::{Answer, Event, Net, Snapshot},
     state::{
         COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SILENCES_MAX, SPARK_COLUMNS_MAX,
         SPARK_SERIES_MAX,
@@ -35,17 +38,22 @@ use crate::{
 const PAUSE_S_MAX: u64 = 10;
 /// Events that are taken together.
 const EVENTS_TOGETHER_MAX: usize = 256;
-/// Pause after events were read: what a busy station tells meanwhile is read in one go. An event
-/// after a silence is read at once.
-const READ_PAUSE: Duration = Duration::from_millis(50);
+/// What a busy station measures within this time comes together: to be woken for each is most of
+/// what it would cost.
+const STREAM_PAUSE_MS: u32 = 50;
 /// Minutes of the sparklines.
 const RECENT_MIN: i64 = 15;
 
-/// Keeps the connection until the channel closes or a login is needed.
-pub(crate) async fn keep(client: Arc<Client>, events: Sender<Event>) {
+/// Keeps the connection until the channel closes or a login is needed. `messages` tells whether
+/// received messages are looked at; they come only then.
+pub(crate) async fn keep(
+    client: Arc<Client>,
+    events: Sender<Event>,
+    mut messages: watch::Receiver<bool>,
+) {
     let mut pause_s = 1;
     loop {
-        let net = match session(&client, &events, &mut pause_s).await {
+        let net = match session(&client, &events, &mut messages, &mut pause_s).await {
             Ok(()) => return,
             Err(error) if error.is_unauthorized() => Net::LoginNeeded,
             Err(error) => Net::Lost(full(&error)),
@@ -63,49 +71,77 @@ pub(crate) async fn keep(client: Arc<Client>, events: Sender<Event>) {
 async fn session(
     client: &Client,
     events: &Sender<Event>,
+    messages: &mut watch::Receiver<bool>,
     pause_s: &mut u64,
 ) -> Result<(), ClientError> {
     // The stream first, so that nothing falls between it and the present state.
     let mut stream = client.events().await?;
+    let mut wanted = *messages.borrow_and_update();
+    stream.choose(&options(wanted)).await?;
     let mut stale = true;
     loop {
         if stale {
-            let snapshot = snapshot(client, stream.hello().clone()).await?;
+            let mut snapshot = snapshot(client, stream.hello().clone()).await?;
+            if wanted {
+                snapshot.messages = latest_messages(client).await?;
+            }
             let net = Net::Connected(Box::new(snapshot));
             if events.send(Event::Net(net)).await.is_err() {
                 return Ok(());
             }
             *pause_s = 1;
         }
-        let Some(first) = stream.next().await else {
-            return Err(closed());
-        };
-        let mut together = vec![first?];
-        while together.len() < EVENTS_TOGETHER_MAX {
-            match stream.next().now_or_never() {
-                Some(Some(event)) => together.push(event?),
-                // The next round finds that it is closed.
-                Some(None) | None => break,
+        let first = tokio::select! {
+            first = stream.next() => first.ok_or_else(closed)??,
+            changed = messages.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                wanted = *messages.borrow_and_update();
+                stream.choose(&options(wanted)).await?;
+                stale = false;
+                if wanted {
+                    let answer = Answer::Messages(latest_messages(client).await?);
+                    let net = Net::Answer(Box::new(answer));
+                    if events.send(Event::Net(net)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                continue;
             }
-        }
-        let is_full = together.len() >= EVENTS_TOGETHER_MAX;
+        };
+        let together = rest(&mut stream, first)?;
         // What was missed is in the present state.
         stale = together
             .iter()
             .any(|event| matches!(event, Live::Missed { .. }));
-        let net = match together.pop() {
-            Some(event) if together.is_empty() => Net::Live(Box::new(event)),
-            last => {
-                together.extend(last);
-                Net::Several(together)
-            }
-        };
-        if events.send(Event::Net(net)).await.is_err() {
+        if events.send(Event::Net(Net::Live(together))).await.is_err() {
             return Ok(());
         }
-        if !is_full {
-            sleep(READ_PAUSE).await;
+    }
+}
+
+/// An event and those that came with it.
+fn rest(stream: &mut Events, first: Live) -> Result<Vec<Live>, ClientError> {
+    let mut together = vec![first];
+    while together.len() < EVENTS_TOGETHER_MAX {
+        match stream.next().now_or_never() {
+            Some(Some(event)) => together.push(event?),
+            // The next round finds that it is closed.
+            Some(None) | None => break,
         }
+    }
+    Ok(together)
+}
+
+fn options(messages: bool) -> StreamOptions {
+    StreamOptions {
+        without: if messages {
+            Vec::new()
+        } else {
+            vec![EventKind::Message]
+        },
+        pause_ms: STREAM_PAUSE_MS,
     }
 }
 
@@ -133,11 +169,6 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
     };
     let silences: SilencePage = client.get("/api/v1/silences", &query).await?;
     let schedules: Schedules = client.get("/api/v1/schedules", &()).await?;
-    let query = MessageQuery {
-        bad: None,
-        limit: limit(MESSAGES_MAX),
-    };
-    let messages: Messages = client.get("/api/v1/messages", &query).await?;
     let series: usize = nodes.nodes.iter().map(|node| node.latest.len()).sum();
     let recent: Option<BucketsReply> = if series <= SPARK_SERIES_MAX {
         let query = recent_query();
@@ -154,11 +185,20 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         rules: rules.rules,
         incidents: incidents.incidents,
         commands: commands.commands,
-        messages: messages.messages,
+        messages: Vec::new(),
         schedules: schedules.schedules,
         silences: silences.silences,
         recent,
     })
+}
+
+async fn latest_messages(client: &Client) -> Result<Vec<Message>, ClientError> {
+    let query = MessageQuery {
+        bad: None,
+        limit: u32::try_from(MESSAGES_MAX).ok(),
+    };
+    let reply: Messages = client.get("/api/v1/messages", &query).await?;
+    Ok(reply.messages)
 }
 
 /// The minutes of the sparklines, of all nodes.

@@ -3,7 +3,10 @@
 //! table, so that it cannot be forgotten.
 
 use axum::{Json, extract::State};
-use signalbox_protocol::api::{error::ErrorBody, event::Event};
+use signalbox_protocol::api::{
+    error::ErrorBody,
+    event::{Event, StreamOptions},
+};
 use utoipa::{
     OpenApi,
     openapi::{
@@ -85,7 +88,7 @@ const SESSION: &str = "session";
         station::station,
         description,
     ),
-    components(schemas(ErrorBody, Event))
+    components(schemas(ErrorBody, Event, StreamOptions))
 )]
 struct Description;
 

@@ -1,4 +1,4 @@
-//! `GET /ws`: a hello, then every event. Fed by [`crate::live`]; one task per client, so that
+//! `GET /ws`: a hello, then every event that the client wants. Fed by [`crate::live`]; one task per client, so that
 //! a slow one waits alone: it misses the oldest events and is told how many.
 
 use std::{sync::Arc, time::Duration};
@@ -17,7 +17,7 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use signalbox_protocol::api::{
-    event::{Event, Hello},
+    event::{Event, EventKind, Hello, STREAM_PAUSE_MS_MAX, StreamOptions},
     station::API_VERSION,
 };
 use tokio::{
@@ -29,7 +29,7 @@ use tokio::{
         },
         watch,
     },
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
 use super::{SharedState, VERSION, error::ApiError};
@@ -50,14 +50,16 @@ const PING_S: u64 = 20;
 const SILENCE_S_MAX: u64 = 50;
 /// Events that are written before they are flushed together.
 const EVENTS_PER_FLUSH_MAX: usize = 256;
-/// Largest message of a client; none is expected.
+/// Largest message of a client: its options.
 const CLIENT_MESSAGE_BYTES_MAX: usize = 4_096;
+/// Bytes of the reason in a close frame.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Bytes that wait in a client's send buffer.
 const SEND_BUFFER_BYTES: usize = 65_536;
 
 /// Opens the stream of events.
 ///
-/// A WebSocket; each text message is one `Event`. Browsers cannot set `Authorization`, so the
+/// A WebSocket; each text message is one `Event`. The client may send `StreamOptions`. Browsers cannot set `Authorization`, so the
 /// token may also come as a subprotocol: `Sec-WebSocket-Protocol: signalbox.v1, bearer.<token>`.
 #[utoipa::path(
     get, path = "/ws", tag = "live",
@@ -96,6 +98,9 @@ pub(crate) async fn connect(
                 sink,
                 events,
                 ends,
+                options: StreamOptions::default(),
+                flushed_at: Instant::now(),
+                waiting: false,
                 open: state.presence.open(caller.clone(), contact),
                 state,
                 caller,
@@ -128,9 +133,11 @@ fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Why a stream ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
     ClientLeft,
+    /// It said something that we do not understand, and what is wrong with it.
+    ClientWrong(String),
     ClientSlow,
     ClientSilent,
     SessionEnded,
@@ -144,6 +151,10 @@ struct Client {
     ends: watch::Receiver<u64>,
     state: SharedState,
     caller: Caller,
+    options: StreamOptions,
+    flushed_at: Instant,
+    /// Whether events wait for the pause to be over.
+    waiting: bool,
     /// Its place in the list of who is there.
     open: OpenStream,
     _permit: OwnedSemaphorePermit,
@@ -172,15 +183,17 @@ impl Client {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard_at = Instant::now();
         loop {
+            let pause = Duration::from_millis(self.options.pause_ms.into());
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(End::Stopping),
                 () = self.open.closed() => Err(End::Closed),
-                event = self.events.recv() => self.forward(event).await,
+                () = sleep_until(self.flushed_at + pause), if self.waiting => self.flush().await,
+                event = self.events.recv() => self.forward(event, pause).await,
                 incoming = source.next() => match incoming {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::ClientLeft),
-                    Some(Ok(_)) => {
+                    Some(Ok(message)) => {
                         heard_at = Instant::now();
-                        Ok(())
+                        self.hear(&message)
                     }
                 },
                 changed = self.ends.changed() => match changed {
@@ -201,16 +214,30 @@ impl Client {
         }
     }
 
-    /// Writes an event and all that follow it at once, then flushes.
-    async fn forward(&mut self, first: Result<LiveEvent, RecvError>) -> Result<(), End> {
+    /// Writes an event and all that follow it at once, then flushes, or leaves that for later when
+    /// only measurements and messages are among them.
+    async fn forward(
+        &mut self,
+        first: Result<LiveEvent, RecvError>,
+        pause: Duration,
+    ) -> Result<(), End> {
         let mut next = first;
+        let mut urgent = false;
         for left in (0..EVENTS_PER_FLUSH_MAX).rev() {
-            let text = match next {
-                Ok(event) => event.json.to_string(),
-                Err(RecvError::Lagged(count)) => text(&Event::Missed { count })?,
+            match next {
+                Ok(event) => {
+                    let kind = event.event.kind();
+                    if !self.options.without.contains(&kind) {
+                        urgent |= !matches!(kind, EventKind::Samples | EventKind::Message);
+                        self.feed(event.json.to_string()).await?;
+                    }
+                }
+                Err(RecvError::Lagged(count)) => {
+                    urgent = true;
+                    self.feed(text(&Event::Missed { count })?).await?;
+                }
                 Err(RecvError::Closed) => return Err(End::Stopping),
-            };
-            within(self.sink.feed(Message::text(text))).await?;
+            }
             if left == 0 {
                 break;
             }
@@ -220,7 +247,39 @@ impl Client {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             };
         }
-        within(self.sink.flush()).await
+        if self.waiting && (urgent || self.flushed_at.elapsed() >= pause) {
+            return self.flush().await;
+        }
+        Ok(())
+    }
+
+    async fn feed(&mut self, text: String) -> Result<(), End> {
+        self.waiting = true;
+        within(self.sink.feed(Message::text(text))).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        self.waiting = false;
+        let flushed = within(self.sink.flush()).await;
+        self.flushed_at = Instant::now();
+        flushed
+    }
+
+    /// Takes what the client says: its options.
+    fn hear(&mut self, message: &Message) -> Result<(), End> {
+        let Message::Text(text) = message else {
+            return Ok(());
+        };
+        let options: StreamOptions = serde_json::from_str(text)
+            .map_err(|error| End::ClientWrong(format!("these are no options: {error}")))?;
+        if options.pause_ms > STREAM_PAUSE_MS_MAX {
+            let pause_ms = options.pause_ms;
+            return Err(End::ClientWrong(format!(
+                "pause_ms `{pause_ms}` is more than {STREAM_PAUSE_MS_MAX}"
+            )));
+        }
+        self.options = options;
+        Ok(())
     }
 
     async fn send_event(&mut self, event: &Event) -> Result<(), End> {
@@ -250,8 +309,9 @@ impl Client {
     }
 
     async fn close(&mut self, why: End) {
-        let (code, reason) = match why {
+        let (code, reason) = match &why {
             End::ClientLeft => (close_code::NORMAL, ""),
+            End::ClientWrong(what) => (close_code::POLICY, within_frame(what)),
             End::ClientSlow | End::ClientSilent => (close_code::POLICY, "too slow"),
             End::SessionEnded => (close_code::POLICY, "the session has ended"),
             End::Closed => (close_code::POLICY, "an administrator closed it"),
@@ -265,6 +325,11 @@ impl Client {
         let courtesy = Duration::from_secs(1);
         let _ = timeout(courtesy, self.sink.send(Message::Close(Some(frame)))).await;
     }
+}
+
+/// As much of a reason as a close frame holds (123 bytes, RFC 6455 section 5.5).
+fn within_frame(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)]
 }
 
 fn text(event: &Event) -> Result<String, End> {

@@ -270,12 +270,92 @@ async fn what_a_client_says_is_bounded() {
     let authorization = bearer(&station).await;
     let (mut socket, _) = open(&station, &[authorization]).await.unwrap();
     next(&mut socket).await;
-    socket.send(tungstenite::Message::text("hi")).await.unwrap();
-    station.state.live.publish(event(1, 0));
-    assert_eq!(next(&mut socket).await["message"]["id"], 1);
     let large = tungstenite::Message::text("x".repeat(5_000));
     socket.send(large).await.unwrap();
     closed(&mut socket).await;
+}
+
+#[tokio::test]
+async fn what_a_client_says_wrongly_is_named_as_the_stream_closes() {
+    let station = Station::start().await;
+    let authorization = bearer(&station).await;
+    for (said, named) in [
+        ("hi", "no options"),
+        (r#"{"without":["weather"]}"#, "unknown variant `weather`"),
+        (r#"{"with":["samples"]}"#, "unknown field `with`"),
+        (r#"{"pause_ms":1001}"#, "`1001` is more than 1000"),
+    ] {
+        let headers = std::slice::from_ref(&authorization);
+        let (mut socket, _) = open(&station, headers).await.unwrap();
+        next(&mut socket).await;
+        socket.send(tungstenite::Message::text(said)).await.unwrap();
+        let frame = closed(&mut socket).await.unwrap();
+        assert_eq!(u16::from(frame.code), 1008);
+        assert!(frame.reason.contains(named), "{}", frame.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_client_says_which_kinds_it_can_do_without() {
+    let station = Station::start().await;
+    let authorization = bearer(&station).await;
+    let (mut socket, _) = open(&station, &[authorization]).await.unwrap();
+    next(&mut socket).await;
+    let mut deleted = 0;
+    for (options, comes) in [
+        (r#"{"without":["message"]}"#, false),
+        (r#"{"without":["samples","incident"]}"#, true),
+        (r#"{"without":["message"],"pause_ms":20}"#, false),
+        ("{}", true),
+    ] {
+        // The station took the options before it answers the ping behind them.
+        socket
+            .send(tungstenite::Message::text(options))
+            .await
+            .unwrap();
+        let ping = tungstenite::Message::Ping("p".into());
+        socket.send(ping).await.unwrap();
+        loop {
+            let message = tokio::time::timeout(DEADLINE, socket.next()).await.unwrap();
+            if let tungstenite::Message::Pong(_) = message.unwrap().unwrap() {
+                break;
+            }
+        }
+        deleted += 1;
+        station.state.live.publish(event(deleted, 0));
+        let id = deleted.to_string();
+        station
+            .state
+            .live
+            .publish(Event::RuleDeleted { id: id.clone() });
+        if comes {
+            assert_eq!(next(&mut socket).await["message"]["id"], deleted);
+        }
+        assert_eq!(next(&mut socket).await["id"], id);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_the_pause_comes_with_what_is_urgent_and_else_after_it() {
+    let station = Station::start().await;
+    let authorization = bearer(&station).await;
+    let (mut socket, _) = open(&station, &[authorization]).await.unwrap();
+    next(&mut socket).await;
+    let options = tungstenite::Message::text(r#"{"pause_ms":1000}"#);
+    socket.send(options).await.unwrap();
+    // In their order, whatever waits.
+    for id in 1..=3_u64 {
+        station.state.live.publish(event(id * 2, 0));
+        let id = id.to_string();
+        station.state.live.publish(Event::RuleDeleted { id });
+    }
+    for id in 1..=3_u64 {
+        assert_eq!(next(&mut socket).await["message"]["id"], id * 2);
+        assert_eq!(next(&mut socket).await["id"], id.to_string());
+    }
+    // Nothing urgent behind it: it comes when the pause is over.
+    station.state.live.publish(event(9, 0));
+    assert_eq!(next(&mut socket).await["message"]["id"], 9);
 }
 
 #[tokio::test]

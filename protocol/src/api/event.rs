@@ -1,4 +1,5 @@
-//! What `GET /ws` sends: a hello, then every event as one JSON text message.
+//! What `GET /ws` sends: a hello, then every event as one JSON text message; and what a client may
+//! say to it.
 
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,64 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+}
+
+impl Event {
+    /// Its `type`.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Hello(_) => EventKind::Hello,
+            Self::Samples { .. } => EventKind::Samples,
+            Self::Status { .. } => EventKind::Status,
+            Self::Command { .. } => EventKind::Command,
+            Self::Incident { .. } => EventKind::Incident,
+            Self::Rule { .. } => EventKind::Rule,
+            Self::RuleDeleted { .. } => EventKind::RuleDeleted,
+            Self::Silence { .. } => EventKind::Silence,
+            Self::Schedule { .. } => EventKind::Schedule,
+            Self::ScheduleDeleted { .. } => EventKind::ScheduleDeleted,
+            Self::Message { .. } => EventKind::Message,
+            Self::Health { .. } => EventKind::Health,
+            Self::Missed { .. } => EventKind::Missed,
+        }
+    }
+}
+
+/// The `type` of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is told at the event of its name")]
+pub enum EventKind {
+    Hello,
+    Samples,
+    Status,
+    Command,
+    Incident,
+    Rule,
+    RuleDeleted,
+    Silence,
+    Schedule,
+    ScheduleDeleted,
+    Message,
+    Health,
+    Missed,
+}
+
+/// Longest `pause_ms` of [`StreamOptions`].
+pub const STREAM_PAUSE_MS_MAX: u32 = 1_000;
+
+/// What a client of the WebSocket may send as a text message, at any time: from then on the
+/// stream is so. Without it every event comes at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamOptions {
+    /// Kinds that are left out; `hello` and `missed` come all the same.
+    pub without: Vec<EventKind>,
+    /// For this long after something was sent, `samples` and `message` wait, to be sent together
+    /// with what else comes; 0 to 1,000. Any other kind is sent at once, in its order.
+    #[schema(maximum = 1000)]
+    pub pause_ms: u32,
 }
 
 /// First message of the WebSocket.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Local, Utc};
 use signalbox_protocol::api::{
     command::{Action, Command, CommandState, Schedule},
     data::Sample,
-    event::Event,
+    event::{Event, EventKind, StreamOptions},
     incident::{Incident, IncidentState},
     message::Outcome,
     node::{Node, Nodes, Presence},
@@ -90,6 +90,13 @@ async fn watch(
     words: &mut Words,
     json: bool,
 ) -> Result<(), Ended> {
+    if !words.values && !json {
+        let options = StreamOptions {
+            without: vec![EventKind::Samples],
+            ..StreamOptions::default()
+        };
+        events.choose(&options).await?;
+    }
     if !json {
         let nodes: Nodes = client.get("/api/v1/nodes", &()).await?;
         tell(Utc::now(), &format!("connected to {}", client.endpoint()))?;

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use signalbox_protocol::api::{
     data::Samples,
-    event::{Event, Hello},
+    event::{Event, Hello, StreamOptions},
     message::Message as Received,
     station::API_VERSION,
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{
+        Error, Message, client::IntoClientRequest as _, http::HeaderValue,
+        protocol::frame::coding::CloseCode,
+    },
 };
 
 use super::{ClientError, Endpoint, endpoint::Duplex, refusal, user_agent};
@@ -79,6 +82,16 @@ impl Events {
         &self.hello
     }
 
+    /// Says which events are wanted, and how soon; holds from then on.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn choose(&mut self, options: &StreamOptions) -> Result<(), ClientError> {
+        let text = serde_json::to_string(options)
+            .map_err(|error| ClientError::Events(error.to_string()))?;
+        self.socket.send(Message::text(text)).await.map_err(broken)
+    }
+
     /// The next event; `None` when the station closed the stream. Kinds of events that a newer
     /// station knows and this program does not are left out. Safe to cancel.
     pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
@@ -88,6 +101,10 @@ impl Events {
                     Ok(event) => return Some(Ok(event)),
                     Err(error) => tracing::debug!(%error, "an unknown event was left out"),
                 },
+                Ok(Message::Close(Some(why))) if why.code == CloseCode::Policy => {
+                    let text = format!("the station closed it: {}", why.reason);
+                    return Some(Err(ClientError::Events(text)));
+                }
                 Ok(Message::Close(_)) => return None,
                 Ok(_) => {}
                 Err(Error::ConnectionClosed) => return None,

@@ -6,6 +6,7 @@ use signalbox_protocol::api::{
     data::Sample,
     event::Event as Live,
     incident::{Incident, IncidentState},
+    message::Message,
     node::{LatestValue, Node},
     silence::Silence,
     station::{Health, Station},
@@ -29,8 +30,7 @@ impl State {
     pub(super) fn on_net(&mut self, net: Net) -> Vec<Action> {
         match net {
             Net::Connected(snapshot) => self.on_connected(*snapshot),
-            Net::Live(event) => self.on_live(*event),
-            Net::Several(events) => events.into_iter().for_each(|event| self.on_live(event)),
+            Net::Live(events) => events.into_iter().for_each(|event| self.on_live(event)),
             Net::Lost(why) => {
                 if !matches!(self.link, Link::Lost(..)) {
                     self.link = Link::Lost(self.now, why);
@@ -121,13 +121,24 @@ impl State {
             Live::Schedule { schedule } => self.on_schedule(schedule),
             Live::ScheduleDeleted { id } => self.schedules.retain(|old| old.id != id),
             Live::RuleDeleted { id } => self.rules.retain(|rule| rule.id != id),
-            Live::Message { message } => {
-                self.messages.push_front(message);
-                self.messages.truncate(MESSAGES_MAX);
-            }
+            Live::Message { message } => self.on_message(message),
             Live::Health { health } => self.on_health(health),
             Live::Missed { count } => self.missed += count,
         }
+    }
+
+    /// Those that came while the latest were asked for are among them already.
+    fn on_message(&mut self, message: Message) {
+        let newest = self.messages.front().map(|newest| newest.id);
+        if newest.is_none_or(|newest| newest < message.id) {
+            self.messages.push_front(message);
+            self.messages.truncate(MESSAGES_MAX);
+        }
+    }
+
+    /// Whether received messages are on screen.
+    pub(crate) const fn wants_messages(&self) -> bool {
+        matches!(self.place, Place::Messages | Place::Node)
     }
 
     fn on_health(&mut self, health: Health) {
@@ -318,6 +329,7 @@ impl State {
                 }
             }
             Answer::Incident(facts) => self.on_incident_facts(*facts),
+            Answer::Messages(messages) => self.messages = messages.into(),
             Answer::Admin(admin) => {
                 self.message_rate = self.rate(&admin.station);
                 self.admin_at = Some(self.now);

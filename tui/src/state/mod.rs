@@ -211,7 +211,7 @@ impl State {
     pub(crate) fn on(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Action> {
         self.now = now;
         self.forget_notice();
-        let moves = !matches!(event, Event::Net(Net::Live(_) | Net::Several(_)));
+        let moves = !matches!(event, Event::Net(Net::Live(_)));
         let mut actions = match event {
             Event::Key(key) => self.on_key(key),
             Event::Paste(text) => {

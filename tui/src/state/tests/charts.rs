@@ -44,7 +44,7 @@ fn a_gap_tells_its_cause() {
     assert!(text(&state).contains("nothing was heard"));
     let mut gone = node("kitchen", Presence::Offline);
     gone.presence_since = Some(at(-2_300));
-    net(&mut state, Net::Live(Box::new(Live::Status { node: gone })));
+    net(&mut state, Net::Live(vec![Live::Status { node: gone }]));
     let seen = text(&state);
     assert!(
         seen.contains("offline") && !seen.contains("nothing was heard"),
@@ -86,10 +86,7 @@ fn thresholds_incidents_and_commands_are_drawn() {
     let mut state = chart();
     let mut done = command(CommandState::Confirmed);
     done.finished_at = Some(at(-600));
-    net(
-        &mut state,
-        Net::Live(Box::new(Live::Command { command: done })),
-    );
+    net(&mut state, Net::Live(vec![Live::Command { command: done }]));
     press(&mut state, ":scale 10 40\n");
     state.notice = None;
     assert_screen!("chart_drawn_in", text(&state));

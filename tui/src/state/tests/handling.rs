@@ -302,14 +302,42 @@ fn copying_says_only_what_is_known() {
 fn messages_can_be_paused_and_go_on() {
     let mut state = connected();
     press(&mut state, "4 ");
-    for _ in 0..3 {
-        let message = message(Outcome::Stored);
-        net(&mut state, Net::Live(Box::new(Live::Message { message })));
+    for id in 101..=103 {
+        let mut message = message(Outcome::Stored);
+        message.id = id;
+        net(&mut state, Net::Live(vec![Live::Message { message }]));
     }
     assert_eq!(state.shown_messages().len(), 2);
     assert!(screen(&state, 80, 24).contains("paused"));
     press(&mut state, " ");
     assert_eq!(state.shown_messages().len(), 5);
+}
+
+#[test]
+fn messages_come_only_while_they_are_looked_at_and_each_once() {
+    let mut state = connected();
+    assert!(!state.wants_messages());
+    press(&mut state, "4");
+    assert!(state.wants_messages());
+    let numbered = |id| {
+        let mut message = message(Outcome::Stored);
+        message.id = id;
+        message
+    };
+    let ids =
+        |state: &State| -> Vec<u64> { state.messages.iter().map(|message| message.id).collect() };
+    // The answer holds what came while it was on its way, and that comes again behind it.
+    let answer = Answer::Messages(vec![numbered(12), numbered(11)]);
+    net(&mut state, Net::Answer(Box::new(answer)));
+    for id in [11, 12, 13] {
+        let message = numbered(id);
+        net(&mut state, Net::Live(vec![Live::Message { message }]));
+    }
+    assert_eq!(ids(&state), [13, 12, 11]);
+    press(&mut state, "1");
+    assert!(!state.wants_messages());
+    press(&mut state, "\n");
+    assert!(state.wants_messages());
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn sample(node: &str, metric: &str) -> Sample {
 }
 
 fn live(state: &mut State, samples: Vec<Sample>) {
-    net(state, Net::Several(vec![Live::Samples { samples }]));
+    net(state, Net::Live(vec![Live::Samples { samples }]));
 }
 
 fn names(state: &State) -> Vec<String> {
@@ -38,14 +38,14 @@ fn the_list_follows_what_it_depends_on() {
     let shed = Live::Status {
         node: node("attic", Presence::Online),
     };
-    net(&mut state, Net::Several(vec![shed]));
+    net(&mut state, Net::Live(vec![shed]));
     assert_eq!(names(&state), ["kitchen", "attic", "cellar"]);
     state.sort = SortBy::Presence;
     assert_eq!(names(&state), ["cellar", "attic", "kitchen"]);
     let cellar = Live::Status {
         node: node("cellar", Presence::Online),
     };
-    net(&mut state, Net::Several(vec![cellar]));
+    net(&mut state, Net::Live(vec![cellar]));
     assert_eq!(names(&state), ["attic", "cellar", "kitchen"]);
     // A node that is heard is the youngest.
     state.sort = SortBy::Age;

@@ -394,14 +394,14 @@ fn a_station_without_its_store_or_broker_says_what_cannot_be_done() {
     let mut state = connected();
     let health = |store: &str, broker: &str| {
         let well = (store, broker) == ("ok", "ok");
-        Net::Live(Box::new(Live::Health {
+        Net::Live(vec![Live::Health {
             health: Health {
                 warnings: Vec::new(),
                 status: if well { "ok" } else { "degraded" }.to_owned(),
                 store: store.to_owned(),
                 broker: broker.to_owned(),
             },
-        }))
+        }])
     };
     net(&mut state, health("ok", "connection refused"));
     state.on(Event::Tick, at(12));
@@ -447,7 +447,7 @@ fn a_command_is_told_when_it_ends_and_never_before() {
     state.notice = None;
     let tell = |state: &mut State, command_state| {
         let command = command(command_state);
-        net(state, Net::Live(Box::new(Live::Command { command })));
+        net(state, Net::Live(vec![Live::Command { command }]));
         state
             .notice
             .as_ref()
@@ -490,7 +490,7 @@ fn samples_move_the_latest_value_and_late_or_flagged_ones_do_no_harm() {
         sample(-50, 5.0, Vec::new()),
         sample(0, 99.0, vec![SampleFlag::OutOfRange]),
     ];
-    net(&mut state, Net::Live(Box::new(Live::Samples { samples })));
+    net(&mut state, Net::Live(vec![Live::Samples { samples }]));
     let latest = &state.nodes["kitchen"].latest["temperature"];
     assert_eq!((latest.value, latest.flags.len()), (99.0, 1));
     let key = ("kitchen".to_owned(), "temperature".to_owned());
@@ -499,7 +499,7 @@ fn samples_move_the_latest_value_and_late_or_flagged_ones_do_no_harm() {
     // A status has no values of its own: ours stay.
     let mut bare = node("kitchen", Presence::Offline);
     bare.latest.clear();
-    net(&mut state, Net::Live(Box::new(Live::Status { node: bare })));
+    net(&mut state, Net::Live(vec![Live::Status { node: bare }]));
     assert_eq!(state.nodes["kitchen"].latest.len(), 2);
     assert_eq!(state.nodes["kitchen"].presence, Presence::Offline);
 }
@@ -573,21 +573,22 @@ fn a_node_page_asks_for_its_history_once_a_while() {
 #[test]
 fn lists_are_bounded() {
     let mut state = connected();
-    for _ in 0..MESSAGES_MAX + 10 {
-        let message = message(Outcome::Stored);
-        net(&mut state, Net::Live(Box::new(Live::Message { message })));
+    for id in 100..MESSAGES_MAX as u64 + 110 {
+        let mut message = message(Outcome::Stored);
+        message.id = id;
+        net(&mut state, Net::Live(vec![Live::Message { message }]));
     }
     assert_eq!(state.messages.len(), MESSAGES_MAX);
     for n in 0..COMMANDS_MAX + 10 {
         let mut command = command(CommandState::Sent);
         command.id = n.to_string();
-        net(&mut state, Net::Live(Box::new(Live::Command { command })));
+        net(&mut state, Net::Live(vec![Live::Command { command }]));
     }
     assert_eq!(state.commands.len(), COMMANDS_MAX);
     for n in 0..INCIDENTS_MAX + 10 {
         let mut incident = incident(IncidentState::Closed);
         incident.id = n.to_string();
-        net(&mut state, Net::Live(Box::new(Live::Incident { incident })));
+        net(&mut state, Net::Live(vec![Live::Incident { incident }]));
     }
     assert_eq!(state.incidents.len(), INCIDENTS_MAX);
 }

@@ -77,13 +77,13 @@ fn silences_are_listed_and_ended() {
     over.ended_at = Some(at(-5));
     over.ended_by = Some("ben".to_owned());
     let live = Live::Silence { silence: over };
-    net(&mut state, Net::Live(Box::new(live)));
+    net(&mut state, Net::Live(vec![live]));
     assert_eq!(press(&mut state, "d"), []);
     assert!(screen(&state, 140, 12).contains("anna, ended by ben: new pump"));
     for n in 0..SILENCES_MAX + 10 {
         let mut silence = silence(SilenceState::Planned);
         silence.id = n.to_string();
-        net(&mut state, Net::Live(Box::new(Live::Silence { silence })));
+        net(&mut state, Net::Live(vec![Live::Silence { silence }]));
     }
     assert_eq!(state.silences.len(), SILENCES_MAX);
 }
