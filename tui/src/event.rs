@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use ratatui::crossterm::event::KeyEvent;
 use signalbox_protocol::api::{
     auth::{LoginReply, Whoami},
-    command::{Action as Order, Command, Schedule},
+    command::{Action as Order, Command, NewTimedCommand, Schedule, SchedulePatch},
     data::BucketsReply,
     event::{Event as Live, Hello},
     incident::{Acknowledge, Incident},
@@ -22,6 +22,7 @@ use signalbox_protocol::api::{
 use crate::{
     keymap::{Cmd, Place},
     state::{History, IncidentFacts, Question},
+    words,
 };
 
 /// Something happened.
@@ -89,10 +90,14 @@ pub(crate) struct Snapshot {
     pub(crate) commands: Vec<Command>,
     /// Empty unless they are looked at.
     pub(crate) messages: Vec<Message>,
+    /// Those that something can still happen to.
+    pub(crate) open: Vec<Command>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) silences: Vec<Silence>,
     /// For the sparklines; `None` when the station has too many series to ask for all.
     pub(crate) recent: Option<BucketsReply>,
+    /// The station's time zone.
+    pub(crate) tz: Option<String>,
     /// Whether the station can send mails.
     pub(crate) mail_configured: bool,
 }
@@ -131,8 +136,6 @@ pub(crate) enum Answer {
     Messages(Vec<Message>),
     /// For the administration's screen.
     Admin(Box<Admin>),
-    /// All schedules.
-    Schedules(Vec<Schedule>),
     /// A node's login, shown this one time.
     Credentials(NodeCredentials),
 }
@@ -170,8 +173,18 @@ pub(crate) enum Action {
         /// With on: for so many seconds.
         for_s: Option<u32>,
     },
-    CancelCommand(String),
-    DeleteSchedule(String),
+    /// A command at a time, or one that repeats.
+    AddTimed(Box<NewTimedCommand>),
+    CancelCommand(Box<Command>),
+    PatchSchedule {
+        id: String,
+        patch: Box<SchedulePatch>,
+        /// What takes it back.
+        back: Box<SchedulePatch>,
+    },
+    DeleteSchedule(Box<Schedule>),
+    /// A schedule as it was, after it was deleted.
+    RestoreSchedule(Box<Schedule>),
     AddRule(Box<NewRule>),
     /// A rule as it was, after it was deleted.
     RestoreRule(Box<Rule>),
@@ -219,7 +232,6 @@ pub(crate) enum Action {
         to: DateTime<Utc>,
     },
     LoadAdmin,
-    LoadSchedules,
     DryRun {
         rule: Box<NewRule>,
         from: DateTime<Utc>,
@@ -251,7 +263,6 @@ impl Action {
             | Self::LoadSparks(_)
             | Self::LoadIncident { .. }
             | Self::LoadAdmin
-            | Self::LoadSchedules
             | Self::DryRun { .. } => Weight::Nothing,
             Self::Switch { .. }
             | Self::AddRule(_)
@@ -261,6 +272,9 @@ impl Action {
             | Self::AddSilence(_)
             | Self::EndSilence(_)
             | Self::CancelCommand(_)
+            | Self::AddTimed(_)
+            | Self::PatchSchedule { .. }
+            | Self::RestoreSchedule(_)
             | Self::RetryMail(_)
             | Self::TestMail(_)
             | Self::AddUser { .. } => Weight::Everyday,
@@ -284,7 +298,7 @@ impl Action {
                 actuator,
                 order,
                 ..
-            } => format!("Switch {node}/{actuator} ({})?", crate::words::verb(*order)),
+            } => format!("Switch {node}/{actuator} ({})?", words::verb(*order)),
             Self::AddRule(_) => "Make this rule?".to_owned(),
             Self::RestoreRule(rule) => format!("Make `{}` again?", rule.spec.name),
             Self::PatchRule { .. } => "Change this rule?".to_owned(),
@@ -295,8 +309,22 @@ impl Action {
             Self::Acknowledge { .. } => "Acknowledge this incident?".to_owned(),
             Self::AddSilence(_) => "Hold these mails back?".to_owned(),
             Self::EndSilence(_) => "End this silence?".to_owned(),
-            Self::CancelCommand(_) => "Cancel this command?".to_owned(),
-            Self::DeleteSchedule(_) => "Delete this schedule?".to_owned(),
+            Self::AddTimed(_) => "Plan this command?".to_owned(),
+            Self::CancelCommand(command) => {
+                let does = words::does(command.action, command.for_ms.map(|ms| ms / 1_000));
+                format!("Cancel {}/{} {does}?", command.node, command.actuator)
+            }
+            Self::PatchSchedule { patch, .. } => match patch.paused {
+                Some(true) => "Pause this schedule?".to_owned(),
+                Some(false) => "Let this schedule run again?".to_owned(),
+                None => "Change this schedule?".to_owned(),
+            },
+            Self::DeleteSchedule(schedule) => {
+                format!("Delete the schedule {}?", words::schedule(schedule))
+            }
+            Self::RestoreSchedule(schedule) => {
+                format!("Make the schedule {} again?", words::schedule(schedule))
+            }
             Self::AddNode(name) => {
                 format!("Make a login for `{name}`? A present one ends.")
             }
@@ -312,7 +340,7 @@ impl Action {
             }
             Self::EndSession(session) => {
                 let name = &session.username;
-                let from = crate::words::safe(session.from.as_deref().unwrap_or("nowhere yet"));
+                let from = words::safe(session.from.as_deref().unwrap_or("nowhere yet"));
                 if session.expires_at.is_some() {
                     format!("End `{name}`'s session from {from}? Its token is revoked.")
                 } else {

@@ -2,6 +2,7 @@
 //! state and every change; actions are asked for by tasks of their own (see [`ask`]).
 
 mod ask;
+mod timed;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ use crate::{
     event::{Answer, Event, Net, Snapshot},
     state::{
         COMMANDS_MAX, INCIDENTS_MAX, MESSAGES_MAX, SILENCES_MAX, SPARK_COLUMNS_MAX,
-        SPARK_SERIES_MAX,
+        SPARK_SERIES_MAX, WAITING_MAX,
     },
 };
 
@@ -163,6 +164,12 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         ..CommandQuery::default()
     };
     let commands: CommandPage = client.get("/api/v1/command/all", &query).await?;
+    let query = CommandQuery {
+        open: Some(true),
+        limit: limit(WAITING_MAX),
+        ..CommandQuery::default()
+    };
+    let open: CommandPage = client.get("/api/v1/command/all", &query).await?;
     let query = SilenceQuery {
         limit: limit(SILENCES_MAX),
         ..SilenceQuery::default()
@@ -179,12 +186,14 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
     let station: Station = client.get("/api/v1/station", &()).await?;
     Ok(Snapshot {
         mail_configured: station.mail_configured,
+        tz: station.tz,
         hello,
         me: client.get("/api/v1/auth/whoami", &()).await?,
         nodes: nodes.nodes,
         rules: rules.rules,
         incidents: incidents.incidents,
         commands: commands.commands,
+        open: open.commands,
         messages: Vec::new(),
         schedules: schedules.schedules,
         silences: silences.silences,

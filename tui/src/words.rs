@@ -8,7 +8,7 @@ pub(crate) use chrono::Local as Zone;
 #[cfg(test)]
 pub(crate) use chrono::Utc as Zone;
 use signalbox_protocol::api::{
-    command::{Action, CommandState},
+    command::{Action, CommandState, Schedule},
     message::Message,
     rule::{Comparison, NewRule, RuleCommand, RuleSpec},
     silence::{NewSilence, Silence},
@@ -54,6 +54,26 @@ pub(crate) const fn verb(action: Action) -> &'static str {
     }
 }
 
+/// What a command does: `on for 10m`.
+pub(crate) fn does(action: Action, duration_s: Option<u32>) -> String {
+    let timed = duration_s.map_or_else(String::new, |s| format!(" for {}", duration_text(s)));
+    format!("{}{timed}", verb(action))
+}
+
+/// A schedule in words: `kitchen/led on for 10m at 0 7 * * *`.
+pub(crate) fn schedule(of: &Schedule) -> String {
+    let does = does(of.action, of.duration_s);
+    format!("{}/{} {does} at {}", of.node, of.actuator, of.cron)
+}
+
+/// Writes what [`duration_s`] reads.
+pub(crate) fn duration_text(s: u32) -> String {
+    let whole_s = std::time::Duration::from_secs(s.into());
+    humantime::format_duration(whole_s)
+        .to_string()
+        .replace(' ', "")
+}
+
 /// A rule that is there as one that could be made.
 pub(crate) fn new_rule(spec: &RuleSpec) -> NewRule {
     NewRule {
@@ -79,10 +99,9 @@ pub fn order_text(order: &RuleCommand) -> String {
         .as_ref()
         .map_or_else(String::new, |node| format!("{node}/"));
     let action = verb(order.action);
-    let duration = order.duration_s.map_or_else(String::new, |s| {
-        let whole_s = std::time::Duration::from_secs(s.into());
-        format!(":{}", humantime::format_duration(whole_s)).replace(' ', "")
-    });
+    let duration = order
+        .duration_s
+        .map_or_else(String::new, |s| format!(":{}", duration_text(s)));
     format!("{node}{}={action}{duration}", order.actuator)
 }
 

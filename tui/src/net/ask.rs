@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     auth::{LoginReply, LoginRequest},
-    command::{Action as Order, Command, CommandAccepted, NewCommand, NewTimedCommand, Schedules},
+    command::{Action as Order, CommandAccepted, NewCommand, NewTimedCommand},
     data::{BucketsReply, RangeQuery},
     incident::Incident,
     mail::{MailQuery, MailTest, MailTested, Mails},
@@ -17,7 +17,7 @@ use signalbox_protocol::api::{
 };
 use tokio::sync::mpsc::Sender;
 
-use super::{full, recent_query};
+use super::{full, recent_query, timed};
 use crate::{
     client::{Client, ClientError, segment},
     event::{Action, Admin, Answer, Event, Net, Undo},
@@ -48,12 +48,12 @@ pub(crate) async fn act(client: Arc<Client>, action: Action, events: Sender<Even
     let _ = events.send(Event::Net(Net::Answer(Box::new(answer)))).await;
 }
 
-fn done(text: impl Into<String>) -> Result<Answer, ClientError> {
+pub(super) fn done(text: impl Into<String>) -> Result<Answer, ClientError> {
     let (text, undo) = (text.into(), None);
     Ok(Answer::Done { text, undo })
 }
 
-fn undoable(
+pub(super) fn undoable(
     text: impl Into<String>,
     undo: impl Into<String>,
     action: Action,
@@ -83,18 +83,11 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
             order,
             for_s,
         } => switch(client, node, actuator, order, for_s).await,
-        Action::CancelCommand(id) => {
-            let path = format!("/api/v1/command/{}/cancel", segment(&id));
-            let command: Command = client.act(&path).await?;
-            done(format!("cancelled: {}/{}", command.node, command.actuator))
-        }
-        Action::DeleteSchedule(id) => {
-            client
-                .delete(&format!("/api/v1/schedules/{}", segment(&id)))
-                .await?;
-            schedules(client).await
-        }
-        Action::LoadSchedules => schedules(client).await,
+        Action::AddTimed(_)
+        | Action::CancelCommand(_)
+        | Action::PatchSchedule { .. }
+        | Action::DeleteSchedule(_)
+        | Action::RestoreSchedule(_) => timed::timed(client, action).await,
         Action::AddRule(_)
         | Action::RestoreRule(_)
         | Action::PatchRule { .. }
@@ -174,11 +167,6 @@ async fn switch(
         client.post("/api/v1/command/timed", &new).await?
     };
     done(text)
-}
-
-async fn schedules(client: &Client) -> Result<Answer, ClientError> {
-    let all: Schedules = client.get("/api/v1/schedules", &()).await?;
-    Ok(Answer::Schedules(all.schedules))
 }
 
 /// What is about incidents and silences.

@@ -247,6 +247,11 @@ const fn short(binding: &Binding) -> &'static str {
         Cmd::OnlyBad => "refused",
         Cmd::Acknowledge => "ack",
         Cmd::Layout => "view",
+        Cmd::Toggle => "toggle",
+        Cmd::New => "new",
+        Cmd::Edit => "edit",
+        Cmd::Pause => "pause",
+        Cmd::Cancel => "cancel",
         _ => binding.text,
     }
 }

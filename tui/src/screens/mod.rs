@@ -20,7 +20,9 @@ mod messages;
 mod node;
 mod overview;
 mod rows;
+mod rule_form;
 mod rules;
+mod schedule_form;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
@@ -90,7 +92,8 @@ fn modal(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
         Some(Modal::Palette(palette)) => help::draw_palette(state, palette, theme, area, buf),
         Some(Modal::Line(line)) => line::draw(line, theme, area, buf),
         Some(Modal::Login { .. }) => login::draw(state, theme, area, buf),
-        Some(Modal::Rule(form)) => form::draw_rule(state, form, theme, area, buf),
+        Some(Modal::Rule(form)) => rule_form::draw(state, form, theme, area, buf),
+        Some(Modal::Schedule(form)) => schedule_form::draw(state, form, theme, area, buf),
         Some(Modal::Confirm(action)) => form::draw_confirm(&action.question(), theme, area, buf),
         Some(Modal::Prompt(prompt)) => form::draw_prompt(prompt, theme, area, buf),
         Some(Modal::Incident(view)) => incident::draw(state, view, theme, area, buf),
@@ -162,6 +165,12 @@ fn cell_end(
 
 /// The names of a screen's parts, with the present one marked; gives the area below.
 fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
+    let padded: usize = names.iter().map(|name| name.width() + 3).sum();
+    let pad = if padded < usize::from(area.width) {
+        " "
+    } else {
+        ""
+    };
     let mut x = 1;
     for (index, name) in names.iter().enumerate() {
         let style = if index == at {
@@ -169,7 +178,7 @@ fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -
         } else {
             theme.dim()
         };
-        x += put(buf, area, x, 0, &format!(" {name} "), style) + 1;
+        x += put(buf, area, x, 0, &format!("{pad}{name}{pad}"), style) + 1;
     }
     Rect {
         y: area.y + 1,

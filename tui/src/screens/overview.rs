@@ -275,13 +275,19 @@ pub(super) fn actuators(
     }
 }
 
-/// Name and state of an actuator; `…` while a command is not confirmed; the rest of its timer.
+/// Name and state of an actuator.
 pub(super) fn actuator_text(
     state: &State,
     name: &str,
     actuator: &Actuator,
     theme: Theme,
 ) -> (String, Style) {
+    let (text, style) = actuator_state(state, actuator, theme);
+    (format!("{name} {text}"), style)
+}
+
+/// State of an actuator; `…` while a command is not confirmed; the rest of its timer.
+pub(super) fn actuator_state(state: &State, actuator: &Actuator, theme: Theme) -> (String, Style) {
     let pending = if actuator.pending_command.is_some() {
         "…"
     } else {
@@ -303,5 +309,5 @@ pub(super) fn actuator_text(
     } else {
         theme.warn()
     };
-    (format!("{name} {word}{pending}{timer}"), style)
+    (format!("{word}{pending}{timer}"), style)
 }

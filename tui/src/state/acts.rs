@@ -1,7 +1,7 @@
 //! What changes something at the station, or opens the window that will.
 
 use signalbox_protocol::api::{
-    command::{Action as Order, CommandState},
+    command::Action as Order,
     rule::{Rule, RulePatch},
 };
 
@@ -27,17 +27,29 @@ impl State {
                 for_s,
             }),
             _ => {
-                self.say("this node has told of no actuator", true);
+                self.without_actuator();
                 Vec::new()
             }
         }
+    }
+
+    fn without_actuator(&mut self) {
+        self.say(
+            match (self.place, self.commands_page) {
+                (Place::Commands, CommandsPage::Actuators) | (Place::Overview | Place::Node, _) => {
+                    "this node has told of no actuator"
+                }
+                _ => "no actuator is marked: `v` leads to them",
+            },
+            true,
+        );
     }
 
     pub(super) fn ask_minutes(&mut self) {
         let node = self.selected_node().map(|node| node.name.clone());
         let actuator = self.selected_actuator().map(str::to_owned);
         let (Some(node), Some(actuator)) = (node, actuator) else {
-            self.say("this node has told of no actuator", true);
+            self.without_actuator();
             return;
         };
         let title = format!("{node}/{actuator} on for");
@@ -49,6 +61,7 @@ impl State {
     pub(super) fn new_thing(&mut self) {
         self.modal = Some(match (self.place, self.admin_page) {
             (Place::Incidents, _) => new_silence(),
+            (Place::Commands, _) => self.new_schedule(),
             (Place::Admin, AdminPage::Users) => {
                 let hint = "name, address, role: ada ada@example.org viewer";
                 Prompt::open(PromptKind::NewUser, "New account".to_owned(), hint, "")
@@ -68,7 +81,7 @@ impl State {
                 let mut form = RuleForm::new(&metric, &node);
                 let read = self.reading(self.chart.as_ref().and_then(|chart| chart.cursor));
                 if let Some(point) = read.filter(|_| self.place == Place::Chart) {
-                    form.set("value", &words::value(point.mean));
+                    form.form.set("value", &words::value(point.mean));
                 }
                 Modal::Rule(Box::new(form))
             }
@@ -138,7 +151,7 @@ impl State {
             Cmd::Duplicate => {
                 let mut form = RuleForm::edit(&rule);
                 form.id = None;
-                form.set("name", "");
+                form.form.set("name", "");
                 self.modal = Some(Modal::Rule(Box::new(form)));
             }
             Cmd::Delete => return self.ask(Action::DeleteRule(Box::new(rule))),
@@ -159,38 +172,11 @@ impl State {
         Vec::new()
     }
 
-    pub(super) fn cancel(&mut self) -> Vec<Action> {
-        let row = self.row();
-        let action = match self.commands_page {
-            CommandsPage::Schedules => {
-                let schedules = self.shown_schedules();
-                let found = schedules.get(row);
-                found.map(|schedule| Action::DeleteSchedule(schedule.id.clone()))
-            }
-            CommandsPage::History => {
-                let commands = self.shown_commands();
-                let open = commands
-                    .get(row)
-                    .filter(|command| command.state == CommandState::Requested);
-                open.map(|command| Action::CancelCommand(command.id.clone()))
-            }
-            CommandsPage::Actuators => None,
-        };
-        match action {
-            Some(action) => self.ask(action),
-            None => {
-                self.say(
-                    "only a schedule or a waiting command can be cancelled",
-                    true,
-                );
-                Vec::new()
-            }
-        }
-    }
-
     pub(super) fn details(&mut self) -> Vec<Action> {
-        if self.place == Place::Incidents {
-            return self.open_incident();
+        match self.place {
+            Place::Incidents => return self.open_incident(),
+            Place::Commands => return self.open_commanded(),
+            _ => {}
         }
         let row = self.row();
         let found = match self.place {

@@ -34,7 +34,9 @@ impl State {
                     Some(format!("{node}/{}", self.selected_actuator()?))
                 }
                 CommandsPage::Schedules => Some(self.shown_schedules().get(row)?.id.clone()),
-                CommandsPage::History => Some(self.shown_commands().get(row)?.id.clone()),
+                CommandsPage::Waiting | CommandsPage::History => {
+                    Some(self.marked_command()?.id.clone())
+                }
             },
             Place::Admin => match self.admin_page {
                 AdminPage::Station => Some(self.admin.as_ref()?.station.id.clone()),

@@ -55,7 +55,7 @@ impl State {
                 self.sort = self.sort.next();
                 self.say(format!("sorted by {}", self.sort.word()), false);
             }
-            Cmd::Toggle => return self.switch(Order::Toggle, None),
+            Cmd::Toggle => return self.toggle(),
             Cmd::OnFor => self.ask_minutes(),
             Cmd::NextActuator => self.actuator = self.actuator.wrapping_add(1),
             Cmd::NextMetric
@@ -78,6 +78,9 @@ impl State {
             Cmd::Range | Cmd::Export => self.prompt(cmd),
             Cmd::New => self.new_thing(),
             Cmd::Edit | Cmd::Delete if self.place == Place::Admin => return self.on_account(cmd),
+            Cmd::Edit | Cmd::Duplicate | Cmd::Pause if self.place == Place::Commands => {
+                return self.on_schedule(cmd);
+            }
             Cmd::Edit | Cmd::Delete | Cmd::Enable | Cmd::Duplicate | Cmd::DryRun => {
                 return self.on_rule(cmd);
             }
@@ -92,6 +95,15 @@ impl State {
             Cmd::Refresh => return vec![Action::LoadAdmin],
         }
         Vec::new()
+    }
+
+    /// Switches the marked actuator over; what repeats rests or runs again.
+    fn toggle(&mut self) -> Vec<Action> {
+        if self.lists_schedules() {
+            self.on_schedule(Cmd::Pause)
+        } else {
+            self.switch(Order::Toggle, None)
+        }
     }
 
     /// Holds the messages on the screen, or lets them run again.

@@ -12,135 +12,8 @@ use signalbox_protocol::api::{
     user::User,
 };
 
-use super::{State, Told, filter::Filter};
-use crate::{event::Action, keymap::Place};
-
-/// The order of the nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum SortBy {
-    /// Those with incidents first.
-    #[default]
-    Incidents,
-    Name,
-    /// Those that are away first.
-    Presence,
-    /// Those that were silent longest first.
-    Age,
-}
-
-impl SortBy {
-    pub(crate) const WORDS: [(Self, &'static str); 4] = [
-        (Self::Incidents, "incidents"),
-        (Self::Name, "name"),
-        (Self::Presence, "state"),
-        (Self::Age, "age"),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        let found = Self::WORDS.into_iter().find(|(by, _)| *by == self);
-        found.map_or("", |(_, word)| word)
-    }
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Incidents => Self::Name,
-            Self::Name => Self::Presence,
-            Self::Presence => Self::Age,
-            Self::Age => Self::Incidents,
-        }
-    }
-}
-
-/// How the nodes are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NodesView {
-    /// A row for each metric, with its sparkline.
-    Table,
-    /// A row for each node.
-    Rows,
-    Cards,
-}
-
-impl NodesView {
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Table => Self::Rows,
-            Self::Rows => Self::Cards,
-            Self::Cards => Self::Table,
-        }
-    }
-}
-
-/// A part of the commands' screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum CommandsPage {
-    #[default]
-    Actuators,
-    Schedules,
-    History,
-}
-
-impl CommandsPage {
-    pub(crate) const ALL: [Self; 3] = [Self::Actuators, Self::Schedules, Self::History];
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Actuators => Self::Schedules,
-            Self::Schedules => Self::History,
-            Self::History => Self::Actuators,
-        }
-    }
-}
-
-/// A part of the incidents' screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum IncidentsPage {
-    #[default]
-    Incidents,
-    Silences,
-}
-
-impl IncidentsPage {
-    pub(crate) const ALL: [Self; 2] = [Self::Incidents, Self::Silences];
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Incidents => Self::Silences,
-            Self::Silences => Self::Incidents,
-        }
-    }
-}
-
-/// A part of the administration's screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum AdminPage {
-    #[default]
-    Station,
-    Nodes,
-    Users,
-    Sessions,
-    Mails,
-}
-
-impl AdminPage {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Station,
-        Self::Nodes,
-        Self::Users,
-        Self::Sessions,
-        Self::Mails,
-    ];
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Station => Self::Nodes,
-            Self::Nodes => Self::Users,
-            Self::Users => Self::Sessions,
-            Self::Sessions => Self::Mails,
-            Self::Mails => Self::Station,
-        }
-    }
-}
+use super::{AdminPage, CommandsPage, IncidentsPage, State, Told, filter::Filter};
+use crate::{event::Action, keymap::Place, words};
 
 /// An actuator with its node.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +60,7 @@ impl State {
     pub(crate) fn shown_silences(&self) -> Vec<&Silence> {
         let mut filter = self.typed();
         let all = self.silences.iter();
-        all.filter(|s| filter.lets(&[&crate::words::silenced(s), &s.created_by, &s.comment]))
+        all.filter(|s| filter.lets(&[&words::silenced(s), &s.created_by, &s.comment]))
             .collect()
     }
 
@@ -229,16 +102,30 @@ impl State {
     pub(crate) fn shown_schedules(&self) -> Vec<&Schedule> {
         let mut filter = self.typed();
         let all = self.schedules.iter();
-        all.filter(|s| filter.lets(&[&s.node, &s.actuator, &s.cron]))
-            .collect()
+        let fits = |s: &&Schedule| {
+            let reason = s.reason.as_deref().unwrap_or_default();
+            let paused = if s.paused { "paused" } else { "" };
+            filter.lets(&[&s.node, &s.actuator, &s.cron, &s.created_by, reason, paused])
+        };
+        all.filter(fits).collect()
     }
 
     /// Commands that the filter lets through, newest first.
     pub(crate) fn shown_commands(&self) -> Vec<&Command> {
+        self.filtered_commands(self.commands.iter())
+    }
+
+    pub(super) fn filtered_commands<'a>(
+        &'a self,
+        all: impl Iterator<Item = &'a Command>,
+    ) -> Vec<&'a Command> {
         let mut filter = self.typed();
-        let all = self.commands.iter();
-        all.filter(|c| filter.lets(&[&c.node, &c.actuator]))
-            .collect()
+        let fits = |c: &&Command| {
+            let reason = c.reason.as_deref().unwrap_or_default();
+            let state = words::state(c.state);
+            filter.lets(&[&c.node, &c.actuator, &self.who_asked(c), reason, state])
+        };
+        all.filter(fits).collect()
     }
 
     /// Accounts that the filter lets through.
@@ -286,9 +173,10 @@ impl State {
     pub(crate) fn selected_node(&self) -> Option<&Node> {
         match self.place {
             Place::Node | Place::Chart => self.nodes.get(&self.chart.as_ref()?.node),
-            Place::Commands if self.commands_page == CommandsPage::Actuators => {
+            Place::Commands => {
                 let rows = self.shown_actuators();
-                rows.get(self.row()).map(|row| row.node)
+                let listed = self.commands_page == CommandsPage::Actuators;
+                rows.get(self.row()).filter(|_| listed).map(|row| row.node)
             }
             _ => {
                 let shown = self.shown_nodes();
@@ -302,7 +190,8 @@ impl State {
     pub(crate) fn selected_actuator(&self) -> Option<&str> {
         if self.place == Place::Commands {
             let rows = self.shown_actuators();
-            return rows.get(self.row()).map(|row| row.name);
+            let listed = self.commands_page == CommandsPage::Actuators;
+            return rows.get(self.row()).filter(|_| listed).map(|row| row.name);
         }
         let node = self.selected_node()?;
         let names: Vec<&String> = node.actuators.keys().collect();
@@ -324,6 +213,7 @@ impl State {
             Place::Commands => match self.commands_page {
                 CommandsPage::Actuators => self.shown_actuators().len(),
                 CommandsPage::Schedules => self.shown_schedules().len(),
+                CommandsPage::Waiting => self.shown_waiting().len(),
                 CommandsPage::History => self.shown_commands().len(),
             },
             Place::Admin => match self.admin_page {
@@ -356,6 +246,56 @@ impl State {
     fn lists_nodes(&self) -> bool {
         self.place == Place::Overview
             || (self.place == Place::Admin && self.admin_page == AdminPage::Nodes)
+    }
+
+    /// What tells the marked row from others while rows come and go above it.
+    fn marked_id(&self) -> Option<String> {
+        let row = self.row();
+        match self.place {
+            Place::Rules => Some(self.shown_rules().get(row)?.id.clone()),
+            Place::Incidents => match self.incidents_page {
+                IncidentsPage::Incidents => Some(self.shown_incidents().get(row)?.id.clone()),
+                IncidentsPage::Silences => Some(self.shown_silences().get(row)?.id.clone()),
+            },
+            Place::Commands => match self.commands_page {
+                CommandsPage::Actuators => None,
+                CommandsPage::Schedules => Some(self.shown_schedules().get(row)?.id.clone()),
+                CommandsPage::Waiting | CommandsPage::History => {
+                    Some(self.marked_command()?.id.clone())
+                }
+            },
+            _ => None,
+        }
+    }
+
+    fn row_of_id(&self, id: &str) -> Option<usize> {
+        match self.place {
+            Place::Rules => self.shown_rules().iter().position(|rule| rule.id == id),
+            Place::Incidents => match self.incidents_page {
+                IncidentsPage::Incidents => {
+                    self.shown_incidents().iter().position(|it| it.id == id)
+                }
+                IncidentsPage::Silences => self.shown_silences().iter().position(|it| it.id == id),
+            },
+            Place::Commands => match self.commands_page {
+                CommandsPage::Actuators => None,
+                CommandsPage::Schedules => self.shown_schedules().iter().position(|it| it.id == id),
+                CommandsPage::Waiting => self.shown_waiting().iter().position(|it| it.id == id),
+                CommandsPage::History => self.shown_commands().iter().position(|it| it.id == id),
+            },
+            _ => None,
+        }
+    }
+
+    /// Changes what lists show; the mark stays on what it is on, or a key would act on what came
+    /// into its row meanwhile.
+    pub(super) fn with_mark_kept(&mut self, change: impl FnOnce(&mut Self)) {
+        let marked = self.marked_id();
+        change(self);
+        let row = marked.and_then(|id| self.row_of_id(&id));
+        if let Some(row) = row {
+            self.set_row(row);
+        }
     }
 
     /// The selected row of the list on screen.
@@ -394,7 +334,6 @@ impl State {
         self.place = place;
         match place {
             Place::Admin => vec![Action::LoadAdmin],
-            Place::Commands => vec![Action::LoadSchedules],
             _ => Vec::new(),
         }
     }

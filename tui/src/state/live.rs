@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use signalbox_protocol::api::{
-    command::{Command, CommandState, Schedule},
+    command::{Command, CommandState},
     data::Sample,
     event::Event as Live,
     incident::{Incident, IncidentState},
@@ -69,6 +69,12 @@ impl State {
         self.incidents = snapshot.incidents;
         self.commands = snapshot.commands.into();
         self.schedules = snapshot.schedules;
+        self.waiting.clear();
+        snapshot
+            .open
+            .iter()
+            .for_each(|open| self.note_waiting(open));
+        self.tz = snapshot.tz;
         self.silences = snapshot.silences;
         self.messages = snapshot.messages.into();
         self.begin_sparks(snapshot.recent);
@@ -111,6 +117,16 @@ impl State {
             Live::Hello(hello) => self.hello = Some(hello),
             Live::Samples { samples } => samples.into_iter().for_each(|s| self.on_sample(s)),
             Live::Status { node } => self.on_status(node),
+            Live::Message { message } => self.on_message(message),
+            Live::Health { health } => self.on_health(health),
+            Live::Missed { count } => self.missed += count,
+            event => self.with_mark_kept(|state| state.on_listed(event)),
+        }
+    }
+
+    /// What is about something in a list of its own.
+    fn on_listed(&mut self, event: Live) {
+        match event {
             Live::Command { command } => self.on_command(command),
             Live::Incident { incident } => self.on_incident(incident),
             Live::Rule { rule } => match self.rules.iter_mut().find(|old| old.id == rule.id) {
@@ -118,12 +134,15 @@ impl State {
                 None => self.rules.push(rule),
             },
             Live::Silence { silence } => self.on_silence(silence),
-            Live::Schedule { schedule } => self.on_schedule(schedule),
+            Live::Schedule { schedule } => self.on_schedule_event(schedule),
             Live::ScheduleDeleted { id } => self.schedules.retain(|old| old.id != id),
             Live::RuleDeleted { id } => self.rules.retain(|rule| rule.id != id),
-            Live::Message { message } => self.on_message(message),
-            Live::Health { health } => self.on_health(health),
-            Live::Missed { count } => self.missed += count,
+            Live::Hello(_)
+            | Live::Samples { .. }
+            | Live::Status { .. }
+            | Live::Message { .. }
+            | Live::Health { .. }
+            | Live::Missed { .. } => {}
         }
     }
 
@@ -215,6 +234,7 @@ impl State {
                 bad,
             );
         }
+        self.note_waiting(&command);
         if let Some(old) = self.commands.iter_mut().find(|old| old.id == command.id) {
             *old = command;
         } else {
@@ -270,21 +290,10 @@ impl State {
         self.silences.truncate(SILENCES_MAX);
     }
 
-    fn on_schedule(&mut self, schedule: Schedule) {
-        self.schedules.retain(|old| old.id != schedule.id);
-        self.schedules.push(schedule);
-        // By next run, paused ones last, as the station lists them.
-        self.schedules.sort_by_key(|schedule| {
-            schedule
-                .next_at
-                .map_or(i64::MAX, |at| at.timestamp_millis())
-        });
-    }
-
     fn on_answer(&mut self, answer: Answer) -> Vec<Action> {
         match answer {
             Answer::Done { text, undo } => {
-                if matches!(&self.modal, Some(Modal::Rule(form)) if form.waiting) {
+                if self.waiting_form().is_some() {
                     self.modal = None;
                 }
                 if let Some(undo) = undo {
@@ -299,14 +308,16 @@ impl State {
                     return vec![Action::LoadAdmin];
                 }
             }
-            Answer::Failed { text, field } => match &mut self.modal {
-                Some(Modal::Rule(form)) if form.waiting => form.refused(text, field),
-                Some(Modal::Login { error, waiting, .. }) => {
+            Answer::Failed { text, field } => {
+                if let Some(form) = self.waiting_form() {
+                    form.refused(text, field);
+                } else if let Some(Modal::Login { error, waiting, .. }) = &mut self.modal {
                     *error = Some(text);
                     *waiting = false;
+                } else {
+                    self.say(text, true);
                 }
-                _ => self.say(text, true),
-            },
+            }
             Answer::LoggedIn(_) => {
                 self.modal = None;
                 self.link = Link::Connecting;
@@ -335,7 +346,6 @@ impl State {
                 self.admin_at = Some(self.now);
                 self.admin = Some(*admin);
             }
-            Answer::Schedules(schedules) => self.schedules = schedules,
             Answer::Credentials(login) => {
                 self.modal = Some(Modal::Text {
                     title: format!("Login of {}", login.name),

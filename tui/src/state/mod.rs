@@ -15,13 +15,17 @@ mod lists;
 mod live;
 mod modal;
 mod mouse;
+mod pages;
 mod palette;
 mod plot;
+mod rule_form;
+mod schedule_form;
 mod shown;
 mod silence;
 mod spark;
 mod sparks;
 mod tell;
+mod timed;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,16 +46,20 @@ use tui_input::Input;
 pub(crate) use chart::{
     Chart, Compare, GAP_MS_MIN, History, Point, Question, SCALE_COLUMNS, Scale, Series,
 };
-pub(crate) use form::{DryRunState, RuleForm, severity_word};
+pub(crate) use form::Form;
 pub(crate) use incident::{INCIDENT_BUCKETS, IncidentFacts, IncidentView};
 pub(crate) use line::{LineState, usage as line_usage};
-pub(crate) use lists::{ActuatorRow, AdminPage, CommandsPage, IncidentsPage, NodesView, SortBy};
+pub(crate) use lists::ActuatorRow;
 pub(crate) use modal::{Modal, Prompt, PromptKind};
+pub(crate) use pages::{AdminPage, CommandsPage, IncidentsPage, NodesView, SortBy};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
 pub(crate) use plot::Gap;
+pub(crate) use rule_form::{DryRunState, RuleForm, severity_word};
+pub(crate) use schedule_form::{Runs, ScheduleForm, again};
 pub(crate) use spark::{SPARK_BUCKET_S, SPARK_COLUMNS_MAX, Spark, index as spark_index};
 pub(crate) use sparks::SPARK_SERIES_MAX;
 pub(crate) use tell::{Notice, Told};
+pub(crate) use timed::WAITING_MAX;
 
 use crate::{
     event::{Action, Admin, Event, Net, Undo},
@@ -111,7 +119,12 @@ pub(crate) struct State {
     pub(crate) silences: Vec<Silence>,
     pub(crate) incidents_page: IncidentsPage,
     pub(crate) commands: VecDeque<Command>,
+    /// By next run, paused ones last.
     pub(crate) schedules: Vec<Schedule>,
+    /// Commands that are not sent yet, by id.
+    waiting: BTreeMap<String, Command>,
+    /// The station's time zone.
+    tz: Option<String>,
     pub(crate) messages: VecDeque<Message>,
     /// The messages on screen while the list is paused.
     pub(crate) paused: Option<VecDeque<Message>>,
@@ -177,6 +190,8 @@ impl State {
             incidents_page: IncidentsPage::default(),
             commands: VecDeque::new(),
             schedules: Vec::new(),
+            waiting: BTreeMap::new(),
+            tz: None,
             messages: VecDeque::new(),
             paused: None,
             only_bad: false,

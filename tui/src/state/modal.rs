@@ -1,13 +1,14 @@
 //! What is in front of the screen, and the keys that it takes.
 
+use chrono::{DateTime, Utc};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use signalbox_protocol::api::{command::Action as Order, silence::NewSilence, user::Role};
 use tui_input::Input;
 
 use super::{
-    IncidentView, LineState, PaletteState, RuleForm, State,
+    IncidentView, LineState, PaletteState, RuleForm, ScheduleForm, State,
     dispatch::PAGE_ROWS,
-    form::{paste_into, type_into},
+    form::{Form, Pressed, paste_into, type_into},
     silence,
 };
 use crate::{event::Action, keymap::Cmd, range, words};
@@ -33,6 +34,7 @@ pub(crate) enum Modal {
         waiting: bool,
     },
     Rule(Box<RuleForm>),
+    Schedule(Box<ScheduleForm>),
     /// Whether an action is meant.
     Confirm(Box<Action>),
     Prompt(Prompt),
@@ -115,8 +117,19 @@ enum Step {
 }
 
 impl State {
+    /// The form in front, while it waits for the station's answer.
+    pub(super) fn waiting_form(&mut self) -> Option<&mut Form> {
+        let form = match &mut self.modal {
+            Some(Modal::Rule(form)) => &mut form.form,
+            Some(Modal::Schedule(form)) => &mut form.form,
+            _ => return None,
+        };
+        Some(form).filter(|form| form.waiting)
+    }
+
     /// Pasted text goes into the text field that has the focus, and nowhere else.
     pub(super) fn on_paste(&mut self, text: &str) {
+        let now = self.now;
         match &mut self.modal {
             Some(Modal::Help { filter, .. }) => paste_into(filter, text),
             Some(Modal::Palette(palette)) => paste_into(&mut palette.typed, text),
@@ -127,7 +140,14 @@ impl State {
                 on_password,
                 ..
             }) => paste_into(if *on_password { password } else { username }, text),
-            Some(Modal::Rule(form)) => form.paste(text),
+            Some(Modal::Rule(form)) => {
+                form.form.paste(text);
+                form.check();
+            }
+            Some(Modal::Schedule(form)) => {
+                form.form.paste(text);
+                form.check(now);
+            }
             Some(Modal::Prompt(prompt)) => paste_into(&mut prompt.input, text),
             Some(Modal::Confirm(_) | Modal::Text { .. } | Modal::Incident(_)) => {}
             None if self.filtering => paste_into(&mut self.filter, text),
@@ -168,6 +188,7 @@ impl State {
                 }
             }
             Modal::Rule(form) => rule_key(form, key, now),
+            Modal::Schedule(form) => schedule_key(form, key, now),
             Modal::Login { .. } => match login_key(modal, key) {
                 Some(action) => Step::AskAndStay(action),
                 None => Step::Stay,
@@ -333,35 +354,28 @@ fn text_key(lines: usize, top: &mut usize, key: KeyEvent) -> Step {
     Step::Stay
 }
 
-fn rule_key(form: &mut RuleForm, key: KeyEvent, now: chrono::DateTime<chrono::Utc>) -> Step {
-    let ctrl = |c| key.code == KeyCode::Char(c) && key.modifiers.contains(KeyModifiers::CONTROL);
-    if form.waiting {
-        return if key.code == KeyCode::Esc {
-            Step::Close
-        } else {
-            Step::Stay
-        };
+fn rule_key(form: &mut RuleForm, key: KeyEvent, now: DateTime<Utc>) -> Step {
+    let dry_run = key.code == KeyCode::Char('r') && key.modifiers.contains(KeyModifiers::CONTROL);
+    if dry_run && !form.form.waiting {
+        return form.dry_run(now).map_or(Step::Stay, Step::AskAndStay);
     }
-    let last = form.focus + 1 == form.fields.len();
-    let asked = match key.code {
-        KeyCode::Esc => return Step::Close,
-        _ if ctrl('s') => form.submit(),
-        _ if ctrl('r') => form.dry_run(now),
-        KeyCode::Enter if last => form.submit(),
-        KeyCode::Enter | KeyCode::Tab | KeyCode::Down => {
-            form.next();
-            None
-        }
-        KeyCode::BackTab | KeyCode::Up => {
-            form.previous();
-            None
-        }
-        _ => {
-            form.key(key);
-            None
-        }
-    };
-    asked.map_or(Step::Stay, Step::AskAndStay)
+    match form.form.press(key) {
+        Pressed::Leave => return Step::Close,
+        Pressed::Save => return form.submit().map_or(Step::Stay, Step::AskAndStay),
+        Pressed::Typed => form.check(),
+        Pressed::Moved => {}
+    }
+    Step::Stay
+}
+
+fn schedule_key(form: &mut ScheduleForm, key: KeyEvent, now: DateTime<Utc>) -> Step {
+    match form.form.press(key) {
+        Pressed::Leave => return Step::Close,
+        Pressed::Save => return form.submit(now).map_or(Step::Stay, Step::AskAndStay),
+        Pressed::Typed => form.check(now),
+        Pressed::Moved => {}
+    }
+    Step::Stay
 }
 
 fn login_key(modal: &mut Modal, key: KeyEvent) -> Option<Action> {

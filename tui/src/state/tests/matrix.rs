@@ -5,7 +5,7 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 25] = [
+const SCREENS: [(&str, &str); 27] = [
     ("nodes", "1"),
     ("rows", ":layout\n"),
     ("cards", "1v"),
@@ -22,7 +22,9 @@ const SCREENS: [(&str, &str); 25] = [
     ("messages", "4"),
     ("commands", "5"),
     ("schedules", "5v"),
-    ("history", "5vv"),
+    ("schedule", "5v\n"),
+    ("waiting", "5vv"),
+    ("history", "5vvv"),
     ("station", "6"),
     ("logins", "6v"),
     ("users", "6vv"),
@@ -254,7 +256,8 @@ fn every_screen_at_every_size_in_every_state() {
                 );
                 // The way out is never cut off.
                 let foot = text.lines().last().unwrap_or_default();
-                let covered = ["help", "rule", "dry_run", "line", "incident"].contains(&name);
+                let covered =
+                    ["help", "rule", "schedule", "dry_run", "line", "incident"].contains(&name);
                 assert!(
                     covered || foot.contains("q quit"),
                     "{name} {word} {width}: {foot}"

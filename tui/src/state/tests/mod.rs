@@ -219,7 +219,9 @@ fn connected() -> State {
         incidents: vec![incident(IncidentState::Firing)],
         commands: vec![command(CommandState::TimedOut)],
         messages: vec![message(Outcome::Stored), message(Outcome::Bad)],
+        open: Vec::new(),
         schedules: vec![schedule()],
+        tz: Some("Europe/Paris".to_owned()),
         silences: vec![silence(SilenceState::Active)],
         recent: Some(recent()),
     };
@@ -317,6 +319,7 @@ mod handling;
 mod many;
 mod matrix;
 mod silences;
+mod timed;
 
 #[test]
 fn the_overview_at_two_sizes() {

@@ -1,0 +1,135 @@
+//! What a list or a screen can show: orders, views, and the pages of screens that have several.
+
+/// The order of the nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum SortBy {
+    /// Those with incidents first.
+    #[default]
+    Incidents,
+    Name,
+    /// Those that are away first.
+    Presence,
+    /// Those that were silent longest first.
+    Age,
+}
+
+impl SortBy {
+    pub(crate) const WORDS: [(Self, &'static str); 4] = [
+        (Self::Incidents, "incidents"),
+        (Self::Name, "name"),
+        (Self::Presence, "state"),
+        (Self::Age, "age"),
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        let found = Self::WORDS.into_iter().find(|(by, _)| *by == self);
+        found.map_or("", |(_, word)| word)
+    }
+
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Incidents => Self::Name,
+            Self::Name => Self::Presence,
+            Self::Presence => Self::Age,
+            Self::Age => Self::Incidents,
+        }
+    }
+}
+
+/// How the nodes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodesView {
+    /// A row for each metric, with its sparkline.
+    Table,
+    /// A row for each node.
+    Rows,
+    Cards,
+}
+
+impl NodesView {
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Table => Self::Rows,
+            Self::Rows => Self::Cards,
+            Self::Cards => Self::Table,
+        }
+    }
+}
+
+/// A part of the commands' screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum CommandsPage {
+    #[default]
+    Actuators,
+    Schedules,
+    Waiting,
+    History,
+}
+
+impl CommandsPage {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Actuators,
+        Self::Schedules,
+        Self::Waiting,
+        Self::History,
+    ];
+
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Actuators => Self::Schedules,
+            Self::Schedules => Self::Waiting,
+            Self::Waiting => Self::History,
+            Self::History => Self::Actuators,
+        }
+    }
+}
+
+/// A part of the incidents' screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum IncidentsPage {
+    #[default]
+    Incidents,
+    Silences,
+}
+
+impl IncidentsPage {
+    pub(crate) const ALL: [Self; 2] = [Self::Incidents, Self::Silences];
+
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Incidents => Self::Silences,
+            Self::Silences => Self::Incidents,
+        }
+    }
+}
+
+/// A part of the administration's screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum AdminPage {
+    #[default]
+    Station,
+    Nodes,
+    Users,
+    Sessions,
+    Mails,
+}
+
+impl AdminPage {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Station,
+        Self::Nodes,
+        Self::Users,
+        Self::Sessions,
+        Self::Mails,
+    ];
+
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Station => Self::Nodes,
+            Self::Nodes => Self::Users,
+            Self::Users => Self::Sessions,
+            Self::Sessions => Self::Mails,
+            Self::Mails => Self::Station,
+        }
+    }
+}
