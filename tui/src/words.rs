@@ -214,6 +214,25 @@ pub(crate) fn value(value: f64) -> String {
     format!("{value:.places$}")
 }
 
+/// The same with at least so many decimals where there is room, for columns whose decimal points
+/// stand below each other.
+pub(crate) fn value_with(number: f64, places: usize) -> String {
+    let padded = format!("{number:.places$}");
+    let plain = value(number);
+    if padded.len() <= 7 && decimals(&plain) < places {
+        padded
+    } else {
+        plain
+    }
+}
+
+/// Decimals of a number as [`value`] writes it.
+pub(crate) fn decimals(text: &str) -> usize {
+    text.split_once('.')
+        .filter(|(_, places)| places.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(0, |(_, places)| places.len())
+}
+
 /// A time of today by its clock, any other with its date; in the person's zone.
 pub(crate) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let (at, now) = (at.with_timezone(&Zone), now.with_timezone(&Zone));
@@ -373,6 +392,10 @@ mod tests {
         ] {
             assert_eq!(value(number), text);
         }
+        assert_eq!(value_with(20.0, 1), "20.0");
+        assert_eq!(value_with(20.25, 1), "20.25");
+        assert_eq!(value_with(123_456.0, 2), "123456");
+        assert_eq!(value_with(1.0e12, 2), "1.00e12");
         assert_eq!(short(TimeDelta::seconds(59)), "59s");
         assert_eq!(short(TimeDelta::seconds(7_300)), "2h");
         assert_eq!(short(TimeDelta::seconds(-5)), "0s");

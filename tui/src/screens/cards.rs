@@ -10,7 +10,7 @@ use signalbox_protocol::api::node::Node;
 
 use super::{
     Hits, cell,
-    overview::{actuator_text, empty, presence, seen, value},
+    overview::{Places, actuator_text, empty, presence, seen},
     put,
 };
 use crate::{
@@ -47,8 +47,10 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let selected = state.row();
     let line = selected / usize::from(across);
     let first = (line + 1).saturating_sub(down) * usize::from(across);
-    let shown = nodes.rows_from(first);
-    for (place, (at, node)) in shown.take(down * usize::from(across)).enumerate() {
+    let cards = down * usize::from(across);
+    let shown = || nodes.rows_from(first).take(cards);
+    let places = Places::of(shown().map(|(_, node)| node));
+    for (place, (at, node)) in shown().enumerate() {
         let (x, y) = (place % usize::from(across), place / usize::from(across));
         let (x, y) = (
             u16::try_from(x).unwrap_or(0) * width,
@@ -61,7 +63,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
             height: height.min(area.height.saturating_sub(y)),
         };
         hits.add(card, Target::Row(at));
-        draw_card(state, node, at == selected, theme, card, buf);
+        draw_card(state, node, at == selected, (&places, theme), card, buf);
     }
 }
 
@@ -69,7 +71,7 @@ fn draw_card(
     state: &State,
     node: &Node,
     selected: bool,
-    theme: Theme,
+    (places, theme): (&Places, Theme),
     area: Rect,
     buf: &mut Buffer,
 ) {
@@ -105,7 +107,7 @@ fn draw_card(
     let newest = spark_index(state.now);
     for (y, (metric, latest)) in (0..rows).zip(&node.latest) {
         cell(buf, inside, (1, 12), y, metric, Style::new());
-        let (text, style) = value(latest, theme);
+        let (text, style) = places.value(metric, latest, theme);
         cell(buf, inside, (14, 9), y, &format!("{text:>9}"), style);
         let width = inside.width.saturating_sub(25);
         let key = (node.name.clone(), metric.clone());

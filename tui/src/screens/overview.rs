@@ -1,5 +1,7 @@
 //! All nodes: state, age, latest values, a sparkline per metric, actuators.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::{
@@ -110,6 +112,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         }
         first -= 1;
     }
+    let on_screen = nodes.rows_from(first).take(usize::from(rows));
+    let places = Places::of(on_screen.map(|(_, node)| node));
     let mut y = 1;
     for (at, node) in nodes.rows_from(first) {
         if y > rows {
@@ -122,7 +126,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
             ..area
         };
         hits.add(place, Target::Row(at));
-        draw_node(state, node, at == selected, y, &columns, theme, (area, buf));
+        let columns = (&columns, &places);
+        draw_node(state, node, at == selected, y, columns, theme, (area, buf));
         y = y.saturating_add(tall);
     }
 }
@@ -152,7 +157,7 @@ fn draw_node(
     node: &Node,
     selected: bool,
     y: u16,
-    columns: &Columns,
+    (columns, places): (&Columns, &Places),
     theme: Theme,
     (area, buf): (Rect, &mut Buffer),
 ) {
@@ -178,7 +183,7 @@ fn draw_node(
     let newest = spark_index(state.now);
     for (line, (metric, latest)) in (y..).zip(&node.latest) {
         cell(buf, area, columns.metric, line, metric, Style::new());
-        let (text, style) = value(latest, theme);
+        let (text, style) = places.value(metric, latest, theme);
         let width = usize::from(columns.value.1);
         let with_unit = format!("{text}{}", words::unit(metric));
         let text = if with_unit.chars().count() <= width {
@@ -241,9 +246,38 @@ pub(super) fn seen(state: &State, node: &Node) -> String {
     }
 }
 
-/// A value, marked when it is not to be trusted.
+/// Decimals of each metric: as many as the value on screen that has most.
+#[derive(Debug, Default)]
+pub(super) struct Places(BTreeMap<String, usize>);
+
+impl Places {
+    pub(super) fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
+        let mut places = Self::default();
+        for (metric, latest) in nodes.into_iter().flat_map(|node| &node.latest) {
+            let own = words::decimals(&words::value(latest.value));
+            match places.0.get_mut(metric) {
+                Some(most) => *most = own.max(*most),
+                None => {
+                    places.0.insert(metric.clone(), own);
+                }
+            }
+        }
+        places
+    }
+
+    /// A value, marked when it is not to be trusted.
+    pub(super) fn value(&self, metric: &str, of: &LatestValue, theme: Theme) -> (String, Style) {
+        let places = self.0.get(metric).copied().unwrap_or(0);
+        marked(words::value_with(of.value, places), of, theme)
+    }
+}
+
+/// A value that stands alone, marked when it is not to be trusted.
 pub(super) fn value(latest: &LatestValue, theme: Theme) -> (String, Style) {
-    let text = words::value(latest.value);
+    marked(words::value(latest.value), latest, theme)
+}
+
+fn marked(text: String, latest: &LatestValue, theme: Theme) -> (String, Style) {
     if latest.flags.is_empty() {
         (text, theme.bold())
     } else {

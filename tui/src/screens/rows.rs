@@ -8,7 +8,7 @@ use signalbox_protocol::api::node::{Node, Presence};
 
 use super::{
     Hits, cell,
-    overview::{actuators, empty, mark, presence, seen, value},
+    overview::{Places, actuators, empty, mark, presence, seen},
     put,
 };
 use crate::{
@@ -34,6 +34,7 @@ struct Columns {
     /// Of 0 without sparklines.
     spark: u16,
     metrics: Vec<String>,
+    places: Places,
     actuators: (u16, u16),
 }
 
@@ -73,6 +74,7 @@ impl Columns {
             metric,
             spark,
             metrics,
+            places: Places::of(shown.iter().copied()),
             actuators,
         }
     }
@@ -168,7 +170,7 @@ fn draw_node(
         let Some(latest) = node.latest.get(metric) else {
             continue;
         };
-        let (text, style) = value(latest, theme);
+        let (text, style) = columns.places.value(metric, latest, theme);
         let with_unit = format!("{text}{}", words::unit(metric));
         let wide = usize::from(width);
         let text = if with_unit.chars().count() <= wide {

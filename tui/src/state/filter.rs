@@ -1,6 +1,7 @@
 //! What a typed filter lets through: plain text, `!` for all that does not have it, `~` for
 //! letters in this order with others between (fuzzy).
 
+use memchr::memmem::Finder;
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{Atom, AtomKind, CaseMatching, Normalization},
@@ -10,8 +11,8 @@ use nucleo_matcher::{
 #[derive(Debug)]
 pub(crate) enum Filter {
     All,
-    Plain(String),
-    Inverse(String),
+    Plain(Finder<'static>),
+    Inverse(Finder<'static>),
     Fuzzy(Atom, Box<Matcher>),
 }
 
@@ -22,17 +23,18 @@ impl Filter {
             return Self::Fuzzy(atom(rest), Box::new(Matcher::new(Config::DEFAULT)));
         }
         let lower = text.to_lowercase();
+        let finder = |text: &str| Finder::new(text.trim()).into_owned();
         match lower.strip_prefix('!') {
             Some("") => Self::All,
-            Some(rest) => Self::Inverse(rest.trim().to_owned()),
+            Some(rest) => Self::Inverse(finder(rest)),
             None if lower.is_empty() || lower == "~" => Self::All,
-            None => Self::Plain(lower),
+            None => Self::Plain(finder(&lower)),
         }
     }
 
     /// Whether a row with these texts is shown.
     pub(crate) fn lets(&mut self, texts: &[&str]) -> bool {
-        let has = |wanted: &str| texts.iter().any(|text| contains(text, wanted));
+        let has = |wanted: &Finder<'_>| texts.iter().any(|text| contains(text, wanted));
         match self {
             Self::All => true,
             Self::Plain(wanted) => has(wanted),
@@ -45,9 +47,10 @@ impl Filter {
 }
 
 /// Whether a text has another in it, which is in lower case.
-fn contains(text: &str, wanted: &str) -> bool {
+fn contains(text: &str, wanted: &Finder<'_>) -> bool {
     let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    text.contains(wanted) || (!text.bytes().all(is_lower) && text.to_lowercase().contains(wanted))
+    wanted.find(text.as_bytes()).is_some()
+        || (!text.bytes().all(is_lower) && wanted.find(text.to_lowercase().as_bytes()).is_some())
 }
 
 fn atom(text: &str) -> Atom {

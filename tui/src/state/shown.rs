@@ -116,12 +116,14 @@ impl State {
         }
     }
 
-    fn find_nodes(&self, key: &Key) -> Arc<[String]> {
+    fn find_nodes<'a>(&'a self, key: &Key) -> Arc<[String]> {
         let mut filter = Filter::new(&key.filter);
         let all = matches!(filter, Filter::All);
-        let fits = |node: &&Node| {
+        let mut texts: Vec<&str> = Vec::new();
+        let fits = |node: &&'a Node| {
             all || {
-                let mut texts: Vec<&str> = node.latest.keys().map(String::as_str).collect();
+                texts.clear();
+                texts.extend(node.latest.keys().map(String::as_str));
                 texts.push(&node.name);
                 texts.push(match node.presence {
                     Presence::Online => "online",

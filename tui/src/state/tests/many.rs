@@ -60,6 +60,25 @@ fn the_list_follows_what_it_depends_on() {
 }
 
 #[test]
+fn the_values_of_a_metric_have_their_points_below_each_other() {
+    for (count, columns) in [(2, 120), (2, 200), (60, 120)] {
+        let mut state = large(count);
+        let of = |number: usize, value| Sample {
+            value,
+            ..sample(&format!("node-{number:04}"), "temperature")
+        };
+        live(&mut state, vec![of(0, 20.0), of(1, 20.4)]);
+        let text = screen(&state, columns, 40);
+        assert!(text.contains("20.0"), "{text}");
+        live(&mut state, vec![of(1, 20.0)]);
+        if count == 2 {
+            let text = screen(&state, columns, 40);
+            assert!(!text.contains("20.0"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn sparklines_of_a_large_station_are_asked_for_as_one_scrolls() {
     let mut state = large(3_000);
     let asked = |actions: Vec<Action>| {
