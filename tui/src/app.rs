@@ -319,8 +319,13 @@ impl App {
 
     fn mouse(&self, mouse: MouseEvent) -> Option<Mouse> {
         let over = self.hits.at(mouse.column, mouse.row);
+        let shift = mouse.modifiers.contains(KeyModifiers::SHIFT);
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => over.map(Mouse::Click),
+            MouseEventKind::ScrollLeft => Some(Mouse::Sideways { left: true, over }),
+            MouseEventKind::ScrollRight => Some(Mouse::Sideways { left: false, over }),
+            MouseEventKind::ScrollUp if shift => Some(Mouse::Sideways { left: true, over }),
+            MouseEventKind::ScrollDown if shift => Some(Mouse::Sideways { left: false, over }),
             MouseEventKind::ScrollUp => Some(Mouse::Wheel { up: true, over }),
             MouseEventKind::ScrollDown => Some(Mouse::Wheel { up: false, over }),
             _ => None,

@@ -51,6 +51,11 @@ pub(crate) enum Mouse {
         up: bool,
         over: Option<Target>,
     },
+    /// Sideways, as touch pads do, or up and down with Shift.
+    Sideways {
+        left: bool,
+        over: Option<Target>,
+    },
 }
 
 /// What can be clicked.

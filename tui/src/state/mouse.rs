@@ -42,6 +42,11 @@ impl State {
                 }
                 Vec::new()
             }
+            Mouse::Sideways {
+                left,
+                over: Some(Target::Chart(_)),
+            } => self.command(if left { Cmd::Earlier } else { Cmd::Later }),
+            Mouse::Sideways { .. } => Vec::new(),
             Mouse::Wheel { up, .. } => self.command(if up { Cmd::Up } else { Cmd::Down }),
         }
     }

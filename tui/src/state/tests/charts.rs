@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::*;
+use crate::event::{Mouse, Target};
 
 /// The chart of kitchen's temperature, a value a minute with a gap.
 fn chart() -> State {
@@ -159,4 +160,25 @@ fn a_rule_begins_at_what_the_cursor_reads() {
         Some(Modal::Rule(form)) => assert_eq!(form.value(), Some(21.0)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_wheel_zooms_and_moves_through_time() {
+    let mut state = chart();
+    let window = |state: &State| {
+        let chart = state.chart.as_ref().unwrap();
+        (chart.from(at(0)), chart.span)
+    };
+    let over = Some(Target::Chart(0.5));
+    let (from, span) = window(&state);
+    let left = Mouse::Sideways { left: true, over };
+    state.on(Event::Mouse(left), at(0));
+    let (earlier, same) = window(&state);
+    assert!(earlier < from && same == span);
+    let right = Mouse::Sideways { left: false, over };
+    state.on(Event::Mouse(right), at(0));
+    assert_eq!(window(&state), (from, span));
+    let up = Mouse::Wheel { up: true, over };
+    state.on(Event::Mouse(up), at(0));
+    assert!(window(&state).1 < span);
 }
