@@ -187,6 +187,12 @@ CREATE TABLE silence (
 );
 CREATE INDEX silence_open ON silence (open, id);
 
+-- How a node is to measure and report: as wanted, as the node says, and what it refused.
+CREATE TABLE node_config (
+    node text COLLATE "C" PRIMARY KEY,
+    doc  text COLLATE "C" NOT NULL
+);
+
 -- The outbox: a mail is written in the transaction of the change that it tells, and only once for
 -- each event and recipient. state: queued, sent, failed, merged.
 CREATE TABLE mail (

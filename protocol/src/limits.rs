@@ -16,6 +16,21 @@ pub const VALUES_MAX: usize = 32;
 pub const ACTUATORS_MAX: usize = 8;
 /// Bytes of a firmware version.
 pub const FIRMWARE_BYTES_MAX: usize = 32;
+/// Bytes of a configuration's payload: with its topic it fits into 512 bytes of a node's memory.
+pub const CONFIG_BYTES_MAX: usize = 448;
+/// Metrics that a configuration speaks of: as many as a node of ours measures. Several with all
+/// their settings in JSON may fill [`CONFIG_BYTES_MAX`] before that.
+pub const CONFIG_METRICS_MAX: usize = 8;
+/// Shortest time between two readings, and shortest heartbeat: what a DHT11 stands.
+pub const INTERVAL_MS_MIN: u32 = 1_000;
+/// Longest time between two readings: a day.
+pub const INTERVAL_MS_MAX: u32 = 24 * 3_600 * 1_000;
+/// Longest heartbeat: seven days.
+pub const HEARTBEAT_MS_MAX: u32 = 7 * 24 * 3_600 * 1_000;
+/// Largest dead band and offset, in thousandths: a million units.
+pub const MILLI_MAX: u32 = 1_000_000_000;
+/// Highest step of a 10-bit converter.
+pub const ADC_MAX: u16 = 1_023;
 /// Bytes of the reason of a refusal.
 pub const REASON_BYTES_MAX: usize = 64;
 /// Bytes of a command id: a ULID as text.

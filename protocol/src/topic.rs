@@ -42,12 +42,12 @@ pub enum Topic<'a> {
         /// The node.
         node: &'a str,
     },
-    /// A node's log; reserved.
+    /// A node's log.
     Log {
         /// The node.
         node: &'a str,
     },
-    /// Configuration for a node; reserved, only the station publishes here.
+    /// Configuration for a node, retained; only the station publishes here.
     Config {
         /// The node.
         node: &'a str,
@@ -113,6 +113,18 @@ pub fn command(node: &str) -> TopicName {
 #[must_use]
 pub fn ack(node: &str) -> TopicName {
     build(node, "ack")
+}
+
+/// Topic of a node's configuration.
+#[must_use]
+pub fn config(node: &str) -> TopicName {
+    build(node, "config")
+}
+
+/// Topic of a node's log.
+#[must_use]
+pub fn log(node: &str) -> TopicName {
+    build(node, "log")
 }
 
 /// A name that is too long is cut, which no checked name is.

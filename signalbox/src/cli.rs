@@ -34,7 +34,7 @@ enum Verb {
     Logout(logout::Args),
     /// List nodes, or show one
     Nodes(nodes::ListArgs),
-    /// Give a node a login for the broker, or take it away
+    /// Give a node a login for the broker, or take it away; configure it
     #[command(subcommand)]
     Node(nodes::NodeVerb),
     /// Show, chart as numbers, or export samples

@@ -6,6 +6,7 @@ use ratatui::crossterm::event::KeyEvent;
 use signalbox_protocol::api::{
     auth::{LoginReply, Whoami},
     command::{Action as Order, Command, NewTimedCommand, Schedule, SchedulePatch},
+    config::{NewNodeConfig, NodeConfig},
     data::BucketsReply,
     event::{Event as Live, Hello},
     incident::{Acknowledge, Incident},
@@ -90,6 +91,7 @@ pub(crate) struct Snapshot {
     pub(crate) hello: Hello,
     pub(crate) me: Whoami,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) configs: Vec<NodeConfig>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) commands: Vec<Command>,
@@ -237,6 +239,10 @@ pub(crate) enum Action {
         to: DateTime<Utc>,
     },
     LoadAdmin,
+    SetConfig {
+        node: String,
+        new: Box<NewNodeConfig>,
+    },
     DryRun {
         rule: Box<NewRule>,
         from: DateTime<Utc>,
@@ -282,6 +288,7 @@ impl Action {
             | Self::RestoreSchedule(_)
             | Self::RetryMail(_)
             | Self::TestMail(_)
+            | Self::SetConfig { .. }
             | Self::AddUser { .. } => Weight::Everyday,
             // A node's present password ends with a new one.
             Self::AddNode(_)
@@ -304,6 +311,7 @@ impl Action {
                 order,
                 ..
             } => format!("Switch {node}/{actuator} ({})?", words::verb(*order)),
+            Self::SetConfig { node, .. } => format!("Configure `{node}`?"),
             Self::AddRule(_) => "Make this rule?".to_owned(),
             Self::RestoreRule(rule) => format!("Make `{}` again?", rule.spec.name),
             Self::PatchRule { .. } => "Change this rule?".to_owned(),

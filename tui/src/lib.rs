@@ -7,6 +7,7 @@
 //! | `event` | every input: keys, the mouse, the station, answers, the clock |
 //! | `state` | all that is known and shown; takes events, gives actions |
 //! | `keymap` | keys and what they do, in one table that a file can change |
+//! | [`node_settings`] | settings of a node as a person writes them |
 //! | `theme`, `settings` | how it looks, and what else a person chooses |
 //! | `screens`, `charts` | drawing, which only reads the state |
 //! | `net`, `app` | the connection, and the loop that joins it all |
@@ -17,6 +18,7 @@ pub mod client;
 mod event;
 mod keymap;
 mod net;
+pub mod node_settings;
 mod range;
 mod screens;
 mod settings;

@@ -10,6 +10,7 @@ use chrono::{TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use signalbox_protocol::api::{
     command::{CommandPage, CommandQuery, Schedules},
+    config::NodeConfigs,
     data::{BucketsReply, RangeQuery},
     event::{Event as Live, EventKind, Hello, StreamOptions},
     incident::{IncidentPage, IncidentQuery},
@@ -153,6 +154,7 @@ fn closed() -> ClientError {
 async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError> {
     let limit = |n: usize| u32::try_from(n).ok();
     let nodes: Nodes = client.get("/api/v1/nodes", &()).await?;
+    let configs: NodeConfigs = client.get("/api/v1/configs", &()).await?;
     let rules: Rules = client.get("/api/v1/rules", &()).await?;
     let query = IncidentQuery {
         limit: limit(INCIDENTS_MAX),
@@ -190,6 +192,7 @@ async fn snapshot(client: &Client, hello: Hello) -> Result<Snapshot, ClientError
         hello,
         me: client.get("/api/v1/auth/whoami", &()).await?,
         nodes: nodes.nodes,
+        configs: configs.configs,
         rules: rules.rules,
         incidents: incidents.incidents,
         commands: commands.commands,

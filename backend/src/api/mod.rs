@@ -5,6 +5,7 @@
 
 mod auth;
 mod commands;
+mod configs;
 mod data;
 mod error;
 mod export;

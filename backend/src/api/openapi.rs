@@ -17,7 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    SharedState, VERSION, auth, commands, data, incidents, mails, messages, metrics, nodes,
+    SharedState, VERSION, auth, commands, configs, data, incidents, mails, messages, metrics,
+    nodes,
     router::{Access, RouteInfo, route_list},
     rules, sessions, silences, station, users, ws,
 };
@@ -55,6 +56,9 @@ const SESSION: &str = "session";
         nodes::add,
         nodes::one,
         nodes::remove_password,
+        configs::list,
+        configs::one,
+        configs::set,
         data::last,
         data::all,
         data::by_date,
@@ -134,6 +138,7 @@ fn operation<'a>(item: &'a mut PathItem, route: &RouteInfo) -> Option<&'a mut Op
     match route.method.as_str() {
         "GET" => item.get.as_mut(),
         "POST" => item.post.as_mut(),
+        "PUT" => item.put.as_mut(),
         "PATCH" => item.patch.as_mut(),
         "DELETE" => item.delete.as_mut(),
         _ => None,

@@ -16,7 +16,7 @@ use signalbox_protocol::api::user::Role;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    BODY_BYTES_MAX, SharedState, auth, commands, data,
+    BODY_BYTES_MAX, SharedState, auth, commands, configs, data,
     error::ApiError,
     guard::{Gate, guard},
     incidents, mails, messages, metrics, nodes, openapi, rules, sessions, silences, station, users,
@@ -91,6 +91,9 @@ fn routes() -> Vec<Route> {
         get("/api/v1/nodes", VIEWER, nodes::list),
         post("/api/v1/nodes", ADMINISTRATOR, nodes::add).query(),
         get("/api/v1/nodes/{node}", VIEWER, nodes::one),
+        get("/api/v1/configs", VIEWER, configs::list),
+        get("/api/v1/nodes/{node}/config", VIEWER, configs::one),
+        put("/api/v1/nodes/{node}/config", OPERATOR, configs::set),
         delete("/api/v1/nodes/{node}/password", ADMINISTRATOR, nodes::remove_password),
 
         get("/api/v1/data/last", VIEWER, data::last).query(),
@@ -232,4 +235,4 @@ macro_rules! methods {
         }
     )*};
 }
-methods!(get GET, post POST, patch PATCH, delete DELETE);
+methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);

@@ -31,6 +31,10 @@ pub(super) struct Draft {
     pub(super) commands: BTreeMap<String, CommandRow>,
     pub(super) schedules: BTreeMap<String, Option<Schedule>>,
     pub(super) silences: BTreeMap<String, Silence>,
+    /// Nodes whose configuration is another row than before.
+    pub(super) configs: BTreeSet<String>,
+    /// Nodes that are to be sent their configuration after the commit.
+    pub(super) send_config: BTreeSet<String>,
     pub(super) mails: Vec<NewMail>,
     pub(super) mails_released: Vec<MailRelease>,
     pub(super) bad_messages: Vec<Message>,
@@ -92,6 +96,11 @@ impl Draft {
                 .collect(),
             commands: self.commands.values().cloned().collect(),
             silences: self.silences.values().cloned().collect(),
+            configs: self
+                .configs
+                .iter()
+                .filter_map(|node| state.configs.get(node).cloned())
+                .collect(),
             mails: std::mem::take(&mut self.mails),
             mails_released: std::mem::take(&mut self.mails_released),
             bad_messages: std::mem::take(&mut self.bad_messages),
@@ -171,6 +180,9 @@ impl Draft {
         }));
         events.extend(self.silences.values().map(|silence| Event::Silence {
             silence: silence.clone(),
+        }));
+        events.extend(batch.configs.iter().map(|config| Event::NodeConfig {
+            config: config.clone(),
         }));
         events.extend(self.commands.values().map(|row| Event::Command {
             command: row.command.clone(),

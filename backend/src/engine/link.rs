@@ -31,6 +31,7 @@ impl State {
                 for node in self.nodes_with_commands() {
                     self.send_waiting(&node, now, draft);
                 }
+                self.send_pending_configs(draft);
             }
         }
     }

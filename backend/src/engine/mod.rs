@@ -5,6 +5,7 @@
 //! the same inputs again, so nothing that it decided lives only in memory.
 
 mod answers;
+mod configs;
 mod deadlines;
 mod draft;
 mod heart;
@@ -35,6 +36,7 @@ pub use state::{NODES_MAX, SERIES_PER_NODE_MAX};
 
 use signalbox_protocol::api::{
     command::{Command, CommandAccepted, NewCommand, NewTimedCommand, Schedule, SchedulePatch},
+    config::{NewNodeConfig, NodeConfig},
     incident::{Acknowledge, Incident},
     rule::{NewRule, Rule, RulePatch},
     silence::{NewSilence, Silence},
@@ -156,6 +158,12 @@ pub enum Request {
         id: String,
         by: String,
         reply: Reply<Silence>,
+    },
+    SetNodeConfig {
+        node: String,
+        new: NewNodeConfig,
+        by: String,
+        reply: Reply<NodeConfig>,
     },
     /// The credentials of a node were made; the node becomes known.
     NodeAdded { name: String, reply: Reply<()> },

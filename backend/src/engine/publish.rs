@@ -22,6 +22,9 @@ impl Engine {
     /// it waits, and is tried again soon.
     pub(super) async fn publish(&mut self, draft: &Draft, now: DateTime<Utc>) -> Draft {
         let mut failed = Draft::default();
+        for node in &draft.send_config {
+            self.publish_config(node).await;
+        }
         for id in &draft.publish {
             let Some(row) = draft.commands.get(id) else {
                 continue;
@@ -64,6 +67,7 @@ fn wire(command: &Command, expiry_s: u32) -> Option<Publish> {
     Some(Publish {
         topic: topic::command(&command.node).as_str().to_owned(),
         payload: buffer[..len].to_vec(),
-        expiry_s,
+        expiry_s: Some(expiry_s),
+        retain: false,
     })
 }

@@ -33,6 +33,7 @@ impl Request {
             Self::AddRule { reply, .. } | Self::PatchRule { reply, .. } => {
                 drop(reply.send(Err(error)));
             }
+            Self::SetNodeConfig { reply, .. } => drop(reply.send(Err(error))),
             Self::AckIncident { reply, .. } => drop(reply.send(Err(error))),
             Self::AddSilence { reply, .. } | Self::EndSilence { reply, .. } => {
                 drop(reply.send(Err(error)));
@@ -96,6 +97,14 @@ impl State {
             }
             Request::EndSilence { id, by, reply } => {
                 answered!(self.end_silence(&id, &by, now, draft), reply)
+            }
+            Request::SetNodeConfig {
+                node,
+                new,
+                by,
+                reply,
+            } => {
+                answered!(self.set_config(&node, new, by, now, draft), reply)
             }
             Request::NodeAdded { name, reply } => {
                 answered!(self.add_node(&name, draft), reply)

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use signalbox_protocol::api::{
     command::{Command, Schedule},
+    config::NodeConfig,
     node::{Actuator, Node, Presence},
     rule::Rule,
 };
@@ -76,6 +77,8 @@ pub(super) struct State {
     /// Done with lately, for an answer that comes late or twice.
     pub(super) finished: BTreeMap<String, Command>,
     pub(super) schedules: BTreeMap<String, Schedule>,
+    /// Of nodes that have one, or have told of one.
+    pub(super) configs: HashMap<String, NodeConfig>,
     /// By node and metric.
     pub(super) newest: HashMap<String, HashMap<String, Newest>>,
     /// Commands go out. False only while an external broker is away.
@@ -108,6 +111,7 @@ impl State {
             commands: by(loaded.commands, |row| row.command.id.clone()).collect(),
             finished: by(loaded.finished, |command| command.id.clone()).collect(),
             schedules: by(loaded.schedules, |schedule| schedule.id.clone()).collect(),
+            configs: by(loaded.configs, |config| config.node.clone()).collect(),
             newest: HashMap::new(),
             speaks: true,
             ids: Generator::new(),

@@ -37,6 +37,7 @@ impl State {
             draft.nodes.insert(node.to_owned());
             draft.status.insert(node.to_owned());
         }
+        self.config_told(node, status, came || restarted, at, draft);
         for (name, on) in &status.actuators {
             if !status.is_old || is_new_boot || self.is_unheard_of(node, name) {
                 self.reported(node, name, *on, at, draft);

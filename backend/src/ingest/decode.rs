@@ -194,6 +194,10 @@ fn status(node: &str, payload: &[u8]) -> Result<Body, Rejection> {
             actuators: actuators(&status.actuators),
             uptime_s: status.uptime_s,
             rssi_dbm: status.rssi_dbm,
+            config: status.config,
+            config_refused: status
+                .config_refused
+                .map(|refused| (refused.version, printable(&refused.reason))),
             is_old: false,
         },
     })

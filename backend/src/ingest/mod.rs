@@ -135,6 +135,10 @@ pub struct Status {
     pub uptime_s: Option<u32>,
     /// WiFi signal.
     pub rssi_dbm: Option<i16>,
+    /// Version of the configuration that it works by.
+    pub config: Option<u32>,
+    /// Version and reason of the configuration that it refused.
+    pub config_refused: Option<(u32, String)>,
     /// The broker had kept it, and nobody knows for how long: what came since counts for more.
     pub is_old: bool,
 }

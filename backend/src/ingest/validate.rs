@@ -15,10 +15,11 @@ const EPOCH_S_MIN: i64 = 1_577_836_800;
 
 /// Plausible range of the built-in kinds: the DHT11 of the reference node (its data sheet:
 /// 0 to 50 °C, 20 to 90 %) and a 10-bit ADC. `[metric.NAME]` changes them.
-const BUILT_IN: [(&str, f64, f64); 3] = [
+const BUILT_IN: [(&str, f64, f64); 4] = [
     ("temperature", 0.0, 50.0),
     ("humidity", 20.0, 90.0),
     ("soil", 0.0, 1023.0),
+    ("moisture", 0.0, 100.0),
 ];
 
 #[derive(Debug)]

@@ -184,9 +184,10 @@ impl Link for EmbeddedBroker {
             return Err(LinkError::Down { reason });
         }
         let mut packet = PublishPacket::new(message.topic, message.payload, QoS::AtLeastOnce);
-        packet
-            .properties
-            .set_message_expiry_interval(message.expiry_s);
+        packet.retain = message.retain;
+        if let Some(expiry_s) = message.expiry_s {
+            packet.properties.set_message_expiry_interval(expiry_s);
+        }
         self.router.route_message(&packet, None).await;
         Ok(())
     }

@@ -34,7 +34,9 @@ pub struct Publish {
     /// Payload bytes.
     pub payload: Vec<u8>,
     /// After this time the broker need not deliver it any more (MQTT 5 message expiry).
-    pub expiry_s: u32,
+    pub expiry_s: Option<u32>,
+    /// Whether the broker keeps it for who subscribes later: configurations, never orders.
+    pub retain: bool,
 }
 
 /// Why a publish did not go out.
@@ -48,7 +50,7 @@ pub enum LinkError {
     },
 }
 
-/// A way to publish to nodes: QoS 1, never retained.
+/// A way to publish to nodes: QoS 1.
 #[async_trait]
 pub trait Link: Send + Sync + 'static {
     /// Hands the message to the broker. Success says only that the broker took it; the

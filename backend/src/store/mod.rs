@@ -26,6 +26,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use signalbox_protocol::api::{
     command::{Command, CommandPage, CommandQuery, Schedule},
+    config::NodeConfig,
     data::{BucketsReply, Sample as SampleRow},
     incident::{Incident, IncidentPage, IncidentQuery},
     message::Message,
@@ -164,6 +165,10 @@ pub trait StateStore: Send + Sync {
     async fn command(&self, id: &str) -> Result<Option<Command>>;
     /// All schedules by next run.
     async fn schedules(&self) -> Result<Vec<Schedule>>;
+    /// Configurations by node: of those that have one, or have told of one.
+    async fn node_configs(&self) -> Result<Vec<NodeConfig>>;
+    /// One of them.
+    async fn node_config(&self, node: &str) -> Result<Option<NodeConfig>>;
     /// Bad and denied messages, newest first.
     async fn bad_messages(&self, limit: u32) -> Result<Vec<Message>>;
     /// The time of the oldest raw sample. Looks once into each series.

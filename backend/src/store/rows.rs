@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::{Command, Schedule},
+    config::NodeConfig,
     incident::Incident,
     message::Message,
     node::{ActuatorState, Presence},
@@ -221,6 +222,8 @@ pub struct Batch {
     pub schedules_deleted: Vec<String>,
     /// New or changed silences.
     pub silences: Vec<Silence>,
+    /// New or changed configurations of nodes.
+    pub configs: Vec<NodeConfig>,
     /// Mails to send.
     pub mails: Vec<NewMail>,
     /// Silences whose mails wait no longer.
@@ -265,6 +268,8 @@ pub struct Loaded {
     pub commands: Vec<CommandRow>,
     /// All schedules.
     pub schedules: Vec<Schedule>,
+    /// Configurations of all nodes that have one, or have told of one.
+    pub configs: Vec<NodeConfig>,
     /// The newest commands that are done with, oldest first, at most [`FINISHED_COMMANDS_MAX`]:
     /// a node's answer may come late or twice.
     pub finished: Vec<Command>,

@@ -25,7 +25,7 @@ use crate::{
     kept::{self, GOOD_START_MS, KEEP_MS, KEPT_BYTES, KeptRef},
     mqtt::{
         Lost,
-        link::{Found, KEEP_ALIVE_S, Link},
+        link::{FIRST_ID, Found, KEEP_ALIVE_S, Link},
         packet::{self, Connect, NOT_SUBSCRIBED, PUBLISH_HEAD_BYTES, Packet},
     },
     node::offline,
@@ -292,12 +292,21 @@ where
         match link.packet(header)? {
             Packet::ConnAck { code: 0 } => {
                 *welcome = true;
-                self.subscribe(stream, link.next_id(), buffer).await?;
+                let name = self.login.name.clone();
+                // Orders first: `FIRST_ID` is theirs.
+                for topic in [topic::command(&name), topic::config(&name)] {
+                    self.subscribe(stream, &topic, link.next_id(), buffer)
+                        .await?;
+                }
                 self.node.connected();
                 self.hardware.note(Event::Connected);
             }
             Packet::ConnAck { code } => return Err(Lost::Refused(code)),
-            Packet::SubAck { code } if code >= NOT_SUBSCRIBED => return Err(Lost::NotSubscribed),
+            // Without orders a node is of no use, without configuration it is.
+            Packet::SubAck {
+                packet_id: FIRST_ID,
+                code: NOT_SUBSCRIBED..,
+            } => return Err(Lost::NotSubscribed),
             Packet::SubAck { .. } => {}
             Packet::PubAck { packet_id } => {
                 if let Some(kind) = link.acknowledged(packet_id) {
@@ -307,7 +316,13 @@ where
             Packet::Pong => link.answered(),
             Packet::Message(message) => {
                 to_acknowledge = message.packet_id;
-                if message.topic != topic::command(&self.login.name).as_bytes() {
+                if message.topic == topic::config(&self.login.name).as_bytes() {
+                    let now_ms = self.clock.now_ms();
+                    if self.node.configure(message.payload, now_ms) {
+                        self.hardware.note(Event::Configured);
+                        self.hardware.remember_config(message.payload).await;
+                    }
+                } else if message.topic != topic::command(&self.login.name).as_bytes() {
                     // Not subscribed to.
                 } else if message.retained {
                     self.node.retained_command();
@@ -343,11 +358,11 @@ where
     async fn subscribe<S: Write>(
         &mut self,
         stream: &mut S,
+        topic: &str,
         packet_id: u16,
         buffer: &mut [u8],
     ) -> Result<(), Lost> {
-        let topic = topic::command(&self.login.name);
-        let len = packet::subscribe(buffer, &topic, packet_id)
+        let len = packet::subscribe(buffer, topic, packet_id)
             .expect("the smallest buffer is large enough");
         self.write(stream, &buffer[..len]).await
     }

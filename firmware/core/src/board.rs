@@ -51,6 +51,11 @@ pub trait Hardware {
     /// the board: a node with broken flash still does its work.
     fn remember(&mut self, id: &Id) -> impl Future<Output = ()>;
 
+    /// Writes the configuration that holds now into flash, for [`crate::Node::begin_with`]: at
+    /// most [`signalbox_protocol::limits::CONFIG_BYTES_MAX`] bytes. Called only for another one
+    /// than before.
+    fn remember_config(&mut self, payload: &[u8]) -> impl Future<Output = ()>;
+
     /// Tells the watchdog that all is well.
     fn feed_watchdog(&mut self);
 
@@ -79,4 +84,6 @@ pub enum Event {
     Lost(Lost),
     /// A command came.
     Command,
+    /// A configuration came, and holds now.
+    Configured,
 }

@@ -1,4 +1,4 @@
-//! What outlives a power cut: ids of executed commands, and the node's settings, in a few sectors
+//! What outlives a power cut: ids of executed commands, the node's settings and configuration, in a few sectors
 //! of flash. `sequential-storage` writes one record behind the other and erases a sector only when
 //! it is full, so that none wears out before the others. A command costs 40 bytes: with two sectors
 //! of 4 KiB an erase every 90 commands or so, and flash that stands 10,000 erases (the ESP8266's
@@ -29,6 +29,8 @@ type Records<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
 pub enum Record {
     /// Login and broker, as the board writes them.
     Settings,
+    /// Configuration from the station, as it came.
+    Config,
 }
 
 impl Record {
@@ -36,6 +38,7 @@ impl Record {
     const fn key(self) -> u8 {
         match self {
             Self::Settings => 0x80,
+            Self::Config => 0x81,
         }
     }
 }

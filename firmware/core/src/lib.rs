@@ -6,6 +6,7 @@
 //! | [`Node::reading`] when [`Node::sample_due`] | keeps what is worth reporting |
 //! | [`Node::connected`], [`Node::disconnected`] | what to send again, [`Node::connect_at_ms`] |
 //! | [`Node::command`], [`Node::retained_command`] | an ack, and [`Node::is_on`] for the pins |
+//! | [`Node::configure`] | whether it works by it now, and keeps it |
 //! | [`Node::tick`] at [`Node::next_wake_ms`] | switches off what is due |
 //! | [`Node::next_publish`], [`Node::acknowledged`] | messages, each until its PUBACK |
 //!
@@ -23,6 +24,7 @@
 mod app;
 mod backoff;
 pub mod board;
+mod config;
 pub mod drivers;
 pub mod flash;
 pub mod kept;
@@ -40,7 +42,9 @@ pub use app::{
 };
 pub use backoff::{PAUSE_MS_MAX, PAUSE_MS_MIN};
 pub use mqtt::{IN_FLIGHT_MAX, Lost};
-pub use node::{BUFFER_BYTES_MIN, Kind, Node, NodeOptions, Publish, STATUS_INTERVAL_MS, offline};
+pub use node::{
+    BUFFER_BYTES_MIN, Kind, Node, NodeOptions, Publish, READINGS_BYTES, STATUS_INTERVAL_MS, offline,
+};
 pub use outbox::MESSAGE_SAMPLES_MAX;
 pub use report::{METRICS_MAX, MetricOptions};
 pub use ring::READING_BYTES_MAX;

@@ -3,12 +3,15 @@
 use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
-    payload::{DecodeError, Encoding, Id, Name, command::Command, status::Status},
+    payload::{
+        DecodeError, Encoding, Id, Name, command::Command, config::LogLevel, status::Status,
+    },
     topic::{self, TopicName},
 };
 
 use crate::{
     backoff::Backoff,
+    config::{self, Settings},
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
     switches::{ActuatorOptions, Refusal, Saved, SavedRef, Switches},
@@ -21,6 +24,10 @@ pub const STATUS_INTERVAL_MS: u64 = 300_000;
 /// smaller parts.
 pub const BUFFER_BYTES_MIN: usize = 1_024;
 
+/// Memory for readings that keeps more than a thousand samples: a value alone takes 6 bytes, three
+/// of one time 10.
+pub const READINGS_BYTES: usize = 7_168;
+
 /// What a node is.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
@@ -28,6 +35,8 @@ pub struct NodeOptions {
     pub name: Name,
     /// Firmware version.
     pub firmware: String<FIRMWARE_BYTES_MAX>,
+    /// Takes no configuration: too many starts have failed, perhaps because of one.
+    pub safe_mode: bool,
     /// What it measures, by position.
     pub metrics: Vec<MetricOptions, METRICS_MAX>,
     /// What it switches, by position.
@@ -45,6 +54,7 @@ impl NodeOptions {
         Self {
             name: Name::new(),
             firmware: String::new(),
+            safe_mode: false,
             metrics: Vec::new(),
             actuators: Vec::new(),
             interval_ms: 0,
@@ -101,6 +111,7 @@ pub struct Node<M> {
     /// Whether this connection has carried a status yet; it comes before everything else.
     introduced: bool,
     rssi_dbm: Option<i16>,
+    settings: Settings,
     reporter: Reporter,
     outbox: Outbox<M>,
     switches: Switches,
@@ -149,7 +160,8 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             status_at_ms: 0,
             introduced: false,
             rssi_dbm: None,
-            reporter: Reporter::unset(),
+            settings: Settings::unset(),
+            reporter: Reporter::new(),
             outbox: Outbox::new(memory),
             switches: Switches::unset(),
             backoff: Backoff::new(0, 0),
@@ -170,8 +182,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
         self.next_sample_ms = now_ms;
         self.again_ms = now_ms;
         self.status_at_ms = now_ms;
-        self.reporter
-            .set_up(&self.options.metrics, self.options.heartbeat_ms);
+        self.settings.reset(&self.options);
         self.switches.set_up(&self.options.actuators, saved, now_ms);
         self.backoff = Backoff::new(seed, now_ms);
     }
@@ -193,12 +204,15 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
 
     /// Takes a reading, by position of the metric; what could not be measured is `None`.
     pub fn reading(&mut self, values: &[Option<f32>], now_ms: u64) {
-        if let Some(worth) = self.reporter.worth(values, now_ms) {
+        let tunings = &self.settings.tunings;
+        let values = config::calibrate(values, &self.options.metrics, tunings);
+        if let Some(worth) = self.reporter.worth(&values, tunings, now_ms) {
             self.outbox.push(now_ms, &worth);
         }
         // Kept in step with the start; a long pause is not made up for.
-        let missed = now_ms.saturating_sub(self.next_sample_ms) / self.options.interval_ms.max(1);
-        self.next_sample_ms += (missed + 1) * self.options.interval_ms.max(1);
+        let interval_ms = self.settings.interval_ms;
+        let missed = now_ms.saturating_sub(self.next_sample_ms) / interval_ms;
+        self.next_sample_ms += (missed + 1) * interval_ms;
     }
 
     /// Takes a command's payload. What cannot be read is counted, and refused when at least its
@@ -222,6 +236,43 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             }
         }
         None
+    }
+
+    /// Takes a configuration's payload; it holds whole, or not at all, and the status tells. True
+    /// when it is another one than before, and is to be kept for [`Node::begin_with`].
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
+    pub fn configure(&mut self, payload: &[u8], now_ms: u64) -> bool {
+        // An empty one is the broker's way to say that there is none any more.
+        if payload.is_empty() {
+            return false;
+        }
+        let (version, refused) = (self.settings.version, self.settings.refused.clone());
+        let is_new = self.settings.take(payload, &self.options);
+        if is_new {
+            self.next_sample_ms = now_ms;
+        }
+        if (version, &refused) != (self.settings.version, &self.settings.refused) {
+            self.need_status();
+        }
+        is_new
+    }
+
+    /// Begins with the configuration that was kept. What is left of one that this program does not
+    /// take is told like any other.
+    pub fn begin_with(&mut self, payload: &[u8]) {
+        self.settings.take(payload, &self.options);
+    }
+
+    /// From which weight on the log is wanted.
+    #[must_use]
+    pub const fn log_level(&self) -> LogLevel {
+        self.settings.log
+    }
+
+    /// Time between two readings.
+    #[must_use]
+    pub const fn interval_ms(&self) -> u64 {
+        self.settings.interval_ms
     }
 
     /// Takes note of a command that the broker had retained. The station retains none: it is old
@@ -362,6 +413,8 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             actuators: self.switches.states(),
             uptime_s: Some(u32::try_from(uptime_s).unwrap_or(u32::MAX)),
             rssi_dbm: self.rssi_dbm,
+            config: self.settings.version,
+            config_refused: self.settings.refused.clone(),
         }
     }
 

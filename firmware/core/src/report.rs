@@ -1,8 +1,9 @@
 //! Report by exception: of each metric a value is worth sending when it has moved by the dead
 //! band since the last one reported, or when the last one is older than the heartbeat.
 
-use heapless::Vec;
 use signalbox_protocol::payload::Name;
+
+use crate::drivers::soil::Calibration;
 
 /// Metrics of a node.
 pub const METRICS_MAX: usize = 8;
@@ -14,6 +15,30 @@ pub struct MetricOptions {
     pub name: Name,
     /// Smallest change that is reported before the heartbeat.
     pub dead_band: f32,
+    /// Not measured itself, but worked out from the metric at this position, by the two points of
+    /// the configuration; without them it has no value.
+    pub worked_out_from: Option<usize>,
+}
+
+impl MetricOptions {
+    /// One that is measured itself.
+    #[must_use]
+    pub const fn new(name: Name, dead_band: f32) -> Self {
+        Self {
+            name,
+            dead_band,
+            worked_out_from: None,
+        }
+    }
+}
+
+/// How a metric is put right and reported.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tuning {
+    pub(crate) dead_band: f32,
+    pub(crate) heartbeat_ms: u64,
+    pub(crate) offset_milli: i32,
+    pub(crate) points: Option<Calibration>,
 }
 
 /// Values measured at one time, by position of the metric; [`NOT_REPORTED`] was not measured or is
@@ -24,41 +49,33 @@ pub(crate) const NOT_REPORTED: f32 = f32::NAN;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
-    dead_bands: Vec<f32, METRICS_MAX>,
-    heartbeat_ms: u64,
     reported: [Option<(f32, u64)>; METRICS_MAX],
 }
 
 impl Reporter {
-    /// Before [`Reporter::set_up`].
-    pub(crate) const fn unset() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            dead_bands: Vec::new(),
-            heartbeat_ms: 0,
             reported: [None; METRICS_MAX],
         }
     }
 
-    pub(crate) fn set_up(&mut self, metrics: &[MetricOptions], heartbeat_ms: u64) {
-        let dead_bands = metrics.iter().map(|metric| metric.dead_band);
-        self.dead_bands.extend(dead_bands);
-        self.heartbeat_ms = heartbeat_ms;
-    }
-
     /// What of a reading is worth sending; `None` when nothing is.
-    pub(crate) fn worth(&mut self, measured: &[Option<f32>], now_ms: u64) -> Option<Values> {
+    pub(crate) fn worth(
+        &mut self,
+        measured: &[Option<f32>; METRICS_MAX],
+        tunings: &[Tuning; METRICS_MAX],
+        now_ms: u64,
+    ) -> Option<Values> {
         let mut worth = [NOT_REPORTED; METRICS_MAX];
         let mut any = false;
         let places = worth.iter_mut().zip(&mut self.reported);
-        for ((place, reported), (value, dead_band)) in
-            places.zip(measured.iter().zip(&self.dead_bands))
-        {
+        for ((place, reported), (value, tuning)) in places.zip(measured.iter().zip(tunings)) {
             let Some(new) = value.filter(|new| new.is_finite()) else {
                 continue;
             };
             let quiet = reported.is_some_and(|(old, at_ms)| {
                 let moved = if new > old { new - old } else { old - new };
-                moved < *dead_band && now_ms.saturating_sub(at_ms) < self.heartbeat_ms
+                moved < tuning.dead_band && now_ms.saturating_sub(at_ms) < tuning.heartbeat_ms
             });
             if !quiet {
                 *reported = Some((new, now_ms));

@@ -24,6 +24,7 @@ fn day(encoding: Encoding, by_exception: bool, online: bool) -> (usize, usize) {
     });
     let options = NodeOptions {
         name: Name::try_from("kitchen").unwrap(),
+        safe_mode: false,
         firmware: "sim".try_into().unwrap(),
         metrics: metrics.collect(),
         actuators: Default::default(),

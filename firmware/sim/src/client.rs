@@ -53,6 +53,8 @@ struct Simulated {
     cut_until: Instant,
     stepped_ms: u64,
     dropped: u32,
+    /// What a board would keep in flash: it outlives a reset and a power cut, not the program.
+    config: Option<Vec<u8>>,
 }
 
 /// Runs one node until its plugs' sender is gone.
@@ -84,6 +86,7 @@ pub(crate) async fn run(
         cut_until: begin,
         stepped_ms: 0,
         dropped: 0,
+        config: None,
     };
     if let Some(plug) = early {
         simulated.plug(&plug);
@@ -116,6 +119,7 @@ fn begin_node(
         firmware: concat!("sim-", env!("CARGO_PKG_VERSION"))
             .try_into()
             .unwrap_or_default(),
+        safe_mode: false,
         metrics: metrics().into_iter().collect(),
         actuators: setup.actuators.iter().map(named).collect(),
         interval_ms: whole_ms(options.interval),
@@ -147,6 +151,9 @@ impl Simulated {
     fn restart(&mut self, saved: Option<&Saved>) {
         let now_ms = self.now_ms();
         self.node = begin_node(&self.setup, &self.options, &self.name, saved, now_ms);
+        if let Some(config) = &self.config {
+            self.node.begin_with(config);
+        }
         self.dropped = 0;
     }
 
@@ -198,22 +205,34 @@ impl Simulated {
         ended
     }
 
+    fn configure(&mut self, payload: &[u8]) {
+        if self.node.configure(payload, self.now_ms()) {
+            self.config = Some(payload.to_vec());
+        }
+    }
+
     /// Takes an event; true when it is the broker's welcome.
     fn take(&mut self, event: &Event, connection: &mut Connection) -> bool {
         match event {
             Event::Incoming(Incoming::ConnAck(_)) => {
-                let topic = topic::command(&self.name);
                 // The queue of a new connection is empty.
-                let asked = connection
-                    .client
-                    .try_subscribe(topic.as_str(), QoS::AtLeastOnce);
-                if let Err(error) = asked {
-                    tracing::error!(node = self.setup.name, %error, "no subscription");
+                for topic in [topic::command(&self.name), topic::config(&self.name)] {
+                    let asked = connection
+                        .client
+                        .try_subscribe(topic.as_str(), QoS::AtLeastOnce);
+                    if let Err(error) = asked {
+                        tracing::error!(node = self.setup.name, %error, "no subscription");
+                    }
                 }
                 self.node.connected();
                 self.counters.connects.fetch_add(1, Ordering::Relaxed);
                 self.counters.online.fetch_add(1, Ordering::Relaxed);
                 return true;
+            }
+            Event::Incoming(Incoming::Publish(message))
+                if message.topic == topic::config(&self.name).as_str() =>
+            {
+                self.configure(&message.payload);
             }
             Event::Incoming(Incoming::Publish(message)) => {
                 self.counters.commands.fetch_add(1, Ordering::Relaxed);

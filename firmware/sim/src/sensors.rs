@@ -14,12 +14,18 @@ const SOIL_TREMBLE: f64 = 2.0;
 const TEMPERATURE_TREMBLE: f64 = 0.06;
 
 /// The metrics of a simulated node, in the order of [`Sensors::read`].
-pub(crate) fn metrics() -> [MetricOptions; 3] {
-    [("temperature", 0.05), ("humidity", 1.0), ("soil", 3.0)].map(|(name, dead_band)| {
-        MetricOptions {
-            name: name.try_into().unwrap_or_default(),
-            dead_band,
-        }
+pub(crate) fn metrics() -> [MetricOptions; 4] {
+    let metrics = [
+        ("temperature", 0.05, None),
+        ("humidity", 1.0, None),
+        ("soil", 3.0, None),
+        // Has a value only with two points from the station.
+        ("moisture", 0.5, Some(2)),
+    ];
+    metrics.map(|(name, dead_band, worked_out_from)| MetricOptions {
+        name: name.try_into().unwrap_or_default(),
+        dead_band,
+        worked_out_from,
     })
 }
 

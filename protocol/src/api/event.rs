@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     command::{Command, Schedule},
+    config::NodeConfig,
     data::Sample,
     incident::Incident,
     message::Message,
@@ -46,6 +47,11 @@ pub enum Event {
     ScheduleDeleted {
         /// Its id.
         id: String,
+    },
+    /// A node's configuration was set, taken or refused.
+    NodeConfig {
+        /// As it is now.
+        config: NodeConfig,
     },
     /// An incident began, changed or closed.
     Incident {
@@ -100,6 +106,7 @@ impl Event {
             Self::Silence { .. } => EventKind::Silence,
             Self::Schedule { .. } => EventKind::Schedule,
             Self::ScheduleDeleted { .. } => EventKind::ScheduleDeleted,
+            Self::NodeConfig { .. } => EventKind::NodeConfig,
             Self::Message { .. } => EventKind::Message,
             Self::Health { .. } => EventKind::Health,
             Self::Missed { .. } => EventKind::Missed,
@@ -122,6 +129,7 @@ pub enum EventKind {
     Silence,
     Schedule,
     ScheduleDeleted,
+    NodeConfig,
     Message,
     Health,
     Missed,

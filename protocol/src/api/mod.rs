@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod command;
+pub mod config;
 pub mod data;
 pub mod error;
 pub mod event;

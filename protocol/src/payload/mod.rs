@@ -6,6 +6,7 @@
 
 pub mod ack;
 pub mod command;
+pub mod config;
 pub mod status;
 pub mod telemetry;
 mod wire;
@@ -73,6 +74,8 @@ pub enum DecodeError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A field that this version does not know, in a message that holds whole or not at all.
+    UnknownField,
 }
 
 impl fmt::Display for DecodeError {
@@ -85,6 +88,7 @@ impl fmt::Display for DecodeError {
             Self::JsonOnNode => f.write_str("not valid JSON for this topic"),
             Self::Protobuf(error) => write!(f, "not valid Protocol Buffers: {error:?}"),
             Self::Field { field, problem } => write!(f, "field `{field}` {problem}"),
+            Self::UnknownField => f.write_str("it has a field that is not known"),
         }
     }
 }
@@ -129,16 +133,19 @@ fn from_json<'de, T: Deserialize<'de>>(payload: &'de [u8]) -> Result<T, DecodeEr
 }
 
 #[cfg(not(feature = "api"))]
+#[inline(never)] // A large frame does not compile for the lx106.
 fn from_json<'de, T: Deserialize<'de>>(payload: &'de [u8]) -> Result<T, DecodeError> {
     serde_json_core::from_slice(payload)
         .map(|(value, _)| value)
         .map_err(|_| DecodeError::JsonOnNode)
 }
 
+#[inline(never)] // A large frame does not compile for the lx106.
 fn to_json<T: Serialize>(value: &T, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
     serde_json_core::to_slice(value, buffer).map_err(|_| BufferTooSmall)
 }
 
+#[inline(never)] // A large frame does not compile for the lx106.
 fn to_protobuf<'a, M: femtopb::Message<'a>>(
     message: &M,
     buffer: &mut [u8],

@@ -8,7 +8,7 @@ use super::{
     Actuators, BufferTooSmall, DecodeError, Encoding, bounded, check_len, from_json, to_json,
     to_protobuf, wire,
 };
-use crate::limits::{FIRMWARE_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{FIRMWARE_BYTES_MAX, MESSAGE_BYTES_MAX, REASON_BYTES_MAX};
 
 /// A node's status. The last will is `{"online":false}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,21 @@ pub struct Status {
     /// WiFi signal strength.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rssi_dbm: Option<i16>,
+    /// Version of the configuration that the node works by; none is its own program's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<u32>,
+    /// The last configuration, when the node refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_refused: Option<ConfigRefused>,
+}
+
+/// Why a node does not work by the configuration that it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigRefused {
+    /// Of the configuration; 0 when not even that could be read.
+    pub version: u32,
+    /// What is wrong with it.
+    pub reason: String<REASON_BYTES_MAX>,
 }
 
 impl Actuators {
@@ -60,26 +75,49 @@ impl Status {
     pub fn encode(&self, encoding: Encoding, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         match encoding {
             Encoding::Json => to_json(self, buffer),
-            Encoding::Protobuf => {
-                let actuators = wire::actuators_out(&self.actuators);
-                let message = wire::Status {
-                    presence: EnumValue::Known(if self.online {
-                        wire::Presence::Online
-                    } else {
-                        wire::Presence::Offline
-                    }),
-                    boot: self.boot,
-                    firmware: self.firmware.as_deref(),
-                    actuators: Repeated::from_slice(&actuators),
-                    uptime_s: self.uptime_s,
-                    rssi_dbm: self.rssi_dbm.map(i32::from),
-                    unknown_fields: UnknownFields::default(),
-                };
-                to_protobuf(&message, buffer)
-            }
+            Encoding::Protobuf => self.to_wire(buffer),
         }
     }
 
+    // Two functions: LLVM finds no register for bytes far up in a large frame on the lx106.
+    #[inline(never)]
+    fn to_wire(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let actuators = wire::actuators_out(&self.actuators);
+        self.to_wire_with(&actuators, buffer)
+    }
+
+    #[inline(never)]
+    fn to_wire_with(
+        &self,
+        actuators: &[wire::Actuator<'_>],
+        buffer: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let refused = self.config_refused.as_ref();
+        let refused = refused.map(|refused| wire::ConfigRefused {
+            version: refused.version,
+            reason: &refused.reason,
+            unknown_fields: UnknownFields::default(),
+        });
+        let presence = if self.online {
+            wire::Presence::Online
+        } else {
+            wire::Presence::Offline
+        };
+        let message = wire::Status {
+            presence: EnumValue::Known(presence),
+            boot: self.boot,
+            firmware: self.firmware.as_deref(),
+            actuators: Repeated::from_slice(actuators),
+            uptime_s: self.uptime_s,
+            rssi_dbm: self.rssi_dbm.map(i32::from),
+            config: self.config,
+            config_refused: refused,
+            unknown_fields: UnknownFields::default(),
+        };
+        to_protobuf(&message, buffer)
+    }
+
+    #[inline(never)] // See `to_wire`.
     fn from_wire(wire: &wire::Status<'_>) -> Result<Self, DecodeError> {
         let online = match wire.presence {
             EnumValue::Known(wire::Presence::Online) => true,
@@ -109,6 +147,16 @@ impl Status {
             actuators: wire::actuators_in(wire.actuators)?,
             uptime_s: wire.uptime_s,
             rssi_dbm,
+            config: wire.config,
+            config_refused: wire.config_refused.as_ref().map(refused_in).transpose()?,
         })
     }
+}
+
+#[inline(never)] // See `to_wire`.
+fn refused_in(wire: &wire::ConfigRefused<'_>) -> Result<ConfigRefused, DecodeError> {
+    Ok(ConfigRefused {
+        version: wire.version,
+        reason: bounded(wire.reason, "config_refused")?,
+    })
 }

@@ -12,7 +12,8 @@ use super::{
     ActuatorState, Actuators, DecodeError, Encoding,
     ack::{Ack, AckResult},
     command::{Action, Command},
-    status::Status,
+    config::{Config, LogLevel, MetricConfig, MetricConfigs},
+    status::{ConfigRefused, Status},
     telemetry::{Sample, SampleRef, SampleTime, Telemetry, TelemetryRef},
 };
 
@@ -51,6 +52,43 @@ fn status() -> Status {
         actuators: led(ActuatorState::Off),
         uptime_s: Some(12),
         rssi_dbm: Some(-61),
+        ..Status::default()
+    }
+}
+
+/// Of a node that works by a configuration, and has refused the next.
+fn status_with_config() -> Status {
+    Status {
+        config: Some(3),
+        config_refused: Some(ConfigRefused {
+            version: 4,
+            reason: "there is no metric `light`".try_into().unwrap(),
+        }),
+        ..status()
+    }
+}
+
+fn config() -> Config {
+    let temperature = MetricConfig {
+        dead_band_milli: Some(100),
+        heartbeat_ms: Some(300_000),
+        offset_milli: Some(-500),
+        ..MetricConfig::default()
+    };
+    let moisture = MetricConfig {
+        dry: Some(812),
+        wet: Some(305),
+        ..MetricConfig::default()
+    };
+    let mut metrics = MetricConfigs::default();
+    for (name, metric) in [("temperature", temperature), ("moisture", moisture)] {
+        metrics.0.push((name.try_into().unwrap(), metric)).unwrap();
+    }
+    Config {
+        version: 3,
+        interval_ms: Some(60_000),
+        log: Some(LogLevel::Info),
+        metrics,
     }
 }
 
@@ -141,6 +179,14 @@ golden!(
     "telemetry-v1"
 );
 golden!(golden_status, status(), status(), Status, "status-v1");
+golden!(
+    golden_status_with_config,
+    status_with_config(),
+    status_with_config(),
+    Status,
+    "status-config-v1"
+);
+golden!(golden_config, config(), config(), Config, "config-v1");
 golden!(golden_command, command(), command(), Command, "command-v1");
 golden!(golden_ack, ack(), ack(), Ack, "ack-v1");
 
@@ -323,6 +369,10 @@ fn the_documentation_shows_the_golden_bytes() {
         (
             include_bytes!("../golden/status-v1.json"),
             include_bytes!("../golden/status-v1.pb"),
+        ),
+        (
+            include_bytes!("../golden/config-v1.json"),
+            include_bytes!("../golden/config-v1.pb"),
         ),
         (
             include_bytes!("../golden/command-v1.json"),

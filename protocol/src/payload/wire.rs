@@ -82,6 +82,10 @@ pub(super) struct Status<'a> {
     pub(super) uptime_s: Option<u32>,
     #[femtopb(sint32, optional, tag = 6)]
     pub(super) rssi_dbm: Option<i32>,
+    #[femtopb(uint32, optional, tag = 7)]
+    pub(super) config: Option<u32>,
+    #[femtopb(message, optional, tag = 8)]
+    pub(super) config_refused: Option<ConfigRefused<'a>>,
     #[femtopb(unknown_fields)]
     pub(super) unknown_fields: UnknownFields<'a>,
 }
@@ -144,6 +148,62 @@ pub(super) struct Ack<'a> {
     pub(super) unknown_fields: UnknownFields<'a>,
 }
 
+#[derive(Clone, Debug, PartialEq, Message)]
+pub(super) struct ConfigRefused<'a> {
+    #[femtopb(uint32, tag = 1)]
+    pub(super) version: u32,
+    #[femtopb(string, tag = 2)]
+    pub(super) reason: &'a str,
+    #[femtopb(unknown_fields)]
+    pub(super) unknown_fields: UnknownFields<'a>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, femtopb::Enumeration)]
+pub(super) enum LogLevel {
+    #[default]
+    Unset = 0,
+    Off = 1,
+    Error = 2,
+    Warn = 3,
+    Info = 4,
+    Debug = 5,
+    Trace = 6,
+}
+
+#[derive(Clone, Debug, PartialEq, Message)]
+pub(super) struct Config<'a> {
+    #[femtopb(uint32, tag = 1)]
+    pub(super) version: u32,
+    #[femtopb(uint32, optional, tag = 2)]
+    pub(super) interval_ms: Option<u32>,
+    #[femtopb(enumeration, tag = 3)]
+    pub(super) log: EnumValue<LogLevel>,
+    #[femtopb(message, repeated, tag = 4)]
+    pub(super) metrics:
+        Repeated<'a, MetricConfig<'a>, item_encoding::Message<'a, MetricConfig<'a>>>,
+    #[femtopb(unknown_fields)]
+    pub(super) unknown_fields: UnknownFields<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq, Message)]
+pub(super) struct MetricConfig<'a> {
+    #[femtopb(string, tag = 1)]
+    pub(super) metric: &'a str,
+    #[femtopb(uint32, optional, tag = 2)]
+    pub(super) dead_band_milli: Option<u32>,
+    #[femtopb(uint32, optional, tag = 3)]
+    pub(super) heartbeat_ms: Option<u32>,
+    #[femtopb(sint32, optional, tag = 4)]
+    pub(super) offset_milli: Option<i32>,
+    #[femtopb(uint32, optional, tag = 5)]
+    pub(super) dry: Option<u32>,
+    #[femtopb(uint32, optional, tag = 6)]
+    pub(super) wet: Option<u32>,
+    #[femtopb(unknown_fields)]
+    pub(super) unknown_fields: UnknownFields<'a>,
+}
+
+#[inline(never)] // A large frame does not compile for the lx106.
 /// Actuators as wire messages, in a buffer that the caller keeps while encoding.
 pub(super) fn actuators_out(all: &Actuators) -> heapless::Vec<Actuator<'_>, ACTUATORS_MAX> {
     all.0
@@ -156,6 +216,7 @@ pub(super) fn actuators_out(all: &Actuators) -> heapless::Vec<Actuator<'_>, ACTU
         .collect()
 }
 
+#[inline(never)] // A large frame does not compile for the lx106.
 /// Actuators from wire messages.
 pub(super) fn actuators_in<'a>(
     wire: Repeated<'a, Actuator<'a>, item_encoding::Message<'a, Actuator<'a>>>,

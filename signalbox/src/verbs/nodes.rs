@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
-use signalbox_protocol::api::node::{NewNode, Node, NodeCredentials, Nodes};
-use signalbox_tui::client::segment;
+use signalbox_protocol::api::{
+    config::{NewNodeConfig, NodeConfig, NodeSettings},
+    node::{NewNode, Node, NodeCredentials, Nodes},
+};
+use signalbox_tui::{client::segment, node_settings};
 
 use crate::{
     context::StationArgs,
@@ -29,6 +32,25 @@ pub(crate) enum NodeVerb {
         /// Give a node that has a password a new one
         #[arg(long)]
         replace: bool,
+        #[command(flatten)]
+        station: StationArgs,
+    },
+    /// Show what a node measures and reports by, or change it
+    ///
+    /// Settings: interval=30s (between two readings), log=info (what of its log it publishes), and
+    /// for a metric METRIC.dead_band=0.2 (smallest change that is reported), METRIC.heartbeat=5m
+    /// (reported at least so often), METRIC.offset=-0.5 (added to what is measured), and, for the
+    /// moisture, METRIC.dry=812 METRIC.wet=305 (what the probe's converter gives in dry and wet
+    /// soil). Nothing behind the `=` gives a setting back to the node.
+    Config {
+        /// Its name
+        name: String,
+        /// What to change: interval=30s, soil.dead_band=5, …
+        #[arg(value_name = "SETTING=VALUE")]
+        changes: Vec<String>,
+        /// Give all settings back to the node before the changes
+        #[arg(long)]
+        reset: bool,
         #[command(flatten)]
         station: StationArgs,
     },
@@ -120,6 +142,12 @@ pub(crate) async fn node(verb: NodeVerb) -> anyhow::Result<ExitCode> {
                 ))?;
             }
         }
+        NodeVerb::Config {
+            name,
+            changes,
+            reset,
+            station,
+        } => config(&name, &changes, reset, &station).await?,
         NodeVerb::Disable { name, station } => {
             let path = format!("/api/v1/nodes/{}/password", segment(&name));
             station.client()?.delete(&path).await?;
@@ -127,4 +155,55 @@ pub(crate) async fn node(verb: NodeVerb) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn config(
+    name: &str,
+    changes: &[String],
+    reset: bool,
+    station: &StationArgs,
+) -> anyhow::Result<()> {
+    let client = station.client()?;
+    let path = format!("/api/v1/nodes/{}/config", segment(name));
+    let mut config: NodeConfig = client.get(&path, &()).await?;
+    if reset || !changes.is_empty() {
+        let desired = config.desired.as_ref();
+        let mut settings = desired
+            .filter(|_| !reset)
+            .map_or_else(NodeSettings::default, |desired| desired.settings.clone());
+        for change in changes {
+            node_settings::change(&mut settings, change).map_err(anyhow::Error::msg)?;
+        }
+        let replaces = desired.map_or(0, |desired| desired.version);
+        let new = NewNodeConfig { replaces, settings };
+        config = client.put(&path, &new).await?;
+    }
+    if station.json {
+        return output::json(&config);
+    }
+    output::line(&told(&config))
+}
+
+fn told(config: &NodeConfig) -> String {
+    let line = |settings: Option<&NodeSettings>| match settings.map(node_settings::text) {
+        None => "unknown".to_owned(),
+        Some(text) if text.is_empty() => "all as its own program has it".to_owned(),
+        Some(text) => text,
+    };
+    let mut lines = vec![format!(
+        "node     {}\nstate    {}",
+        config.node,
+        node_settings::state_text(config)
+    )];
+    if let Some(desired) = &config.desired {
+        let (version, text) = (desired.version, line(Some(&desired.settings)));
+        lines.push(format!("wanted   {version} by {}: {text}", desired.set_by));
+    }
+    if let Some(reported) = &config.reported {
+        lines.push(match reported.version {
+            None => "works by its own program".to_owned(),
+            Some(version) => format!("works by {version}: {}", line(reported.settings.as_ref())),
+        });
+    }
+    lines.join("\n")
 }

@@ -12,7 +12,10 @@ use signalbox_protocol::api::{
     message::Outcome,
     node::{Node, Nodes, Presence},
 };
-use signalbox_tui::client::{Client, ClientError, Events};
+use signalbox_tui::{
+    client::{Client, ClientError, Events},
+    node_settings,
+};
 use tokio::time::sleep;
 
 use crate::{context::StationArgs, output};
@@ -168,6 +171,10 @@ impl Words {
             }
             Event::Command { command } => self.command(command).into_iter().collect(),
             Event::Incident { incident } => self.incident(incident).into_iter().collect(),
+            Event::NodeConfig { config } => {
+                let stands = node_settings::state_text(config);
+                vec![(now, format!("{} configuration: {stands}", config.node))]
+            }
             Event::Rule { rule } => {
                 let state = if rule.enabled { "on" } else { "off" };
                 vec![(now, format!("rule {} is {state}", rule.spec.name))]

@@ -151,6 +151,20 @@ impl Client {
             .await
     }
 
+    /// `PUT` of a JSON body.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = to_json(body)?;
+        self.json(self.request(Method::PUT, path, Some(body))?)
+            .await
+    }
+
     /// `POST` without a body.
     ///
     /// # Errors

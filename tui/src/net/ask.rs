@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     auth::{LoginReply, LoginRequest},
     command::{Action as Order, CommandAccepted, NewCommand, NewTimedCommand},
+    config::NodeConfig,
     data::{BucketsReply, RangeQuery},
     incident::Incident,
     mail::{MailQuery, MailTest, MailTested, Mails},
@@ -88,6 +89,12 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::PatchSchedule { .. }
         | Action::DeleteSchedule(_)
         | Action::RestoreSchedule(_) => timed::timed(client, action).await,
+        Action::SetConfig { node, new } => {
+            let path = format!("/api/v1/nodes/{}/config", segment(&node));
+            let config: NodeConfig = client.put(&path, &new).await?;
+            let version = config.desired.map_or(0, |desired| desired.version);
+            done(format!("{node}: configuration {version} is on its way"))
+        }
         Action::AddRule(_)
         | Action::RestoreRule(_)
         | Action::PatchRule { .. }

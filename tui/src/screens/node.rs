@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use signalbox_protocol::api::{
     command::{Command, CommandState},
+    config::ConfigState,
     message::Message,
     node::{ActuatorState, Node},
 };
@@ -14,7 +15,7 @@ use super::{
     overview::{actuator_text, presence, value},
     put, row,
 };
-use crate::{state::State, theme::Theme, words};
+use crate::{node_settings, state::State, theme::Theme, words};
 
 /// Rows of commands and messages.
 const RECENT_SHOWN: usize = 4;
@@ -105,8 +106,35 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
         };
         x += put(buf, area, x, 0, &text, theme.bad()) + 2;
     }
+    if let Some((text, is_bad)) = config_stands(state, node) {
+        let style = if is_bad { theme.bad() } else { theme.warn() };
+        x += put(buf, area, x, 0, &text, style) + 2;
+    } else if let Some(version) = state.configs.get(&node.name).and_then(|known| {
+        let told = known.reported.as_ref()?;
+        told.version
+    }) {
+        facts.push(format!("configuration {version}"));
+    }
     let rest = area.width.saturating_sub(x);
     cell(buf, area, (x, rest), 0, &facts.join(" · "), theme.dim());
+}
+
+/// What is wanted of the node, while it does not work by it, and whether it has said no.
+fn config_stands(state: &State, node: &Node) -> Option<(String, bool)> {
+    let config = state.configs.get(&node.name)?;
+    let is_bad = match config.state {
+        ConfigState::Unset | ConfigState::Applied => return None,
+        ConfigState::Pending => false,
+        ConfigState::Refused => true,
+    };
+    let wanted = config.desired.as_ref()?.version;
+    let told = config.reported.as_ref().and_then(|told| told.version);
+    let works_by = told.map_or_else(|| "its own".to_owned(), |version| version.to_string());
+    let stands = words::safe(&node_settings::state_text(config));
+    Some((
+        format!("configuration {wanted} {stands} (works by {works_by})"),
+        is_bad,
+    ))
 }
 
 fn actuators(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {

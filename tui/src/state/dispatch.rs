@@ -77,6 +77,7 @@ impl State {
             Cmd::Scale => self.next_scale(),
             Cmd::Range | Cmd::Export => self.prompt(cmd),
             Cmd::New => self.new_thing(),
+            Cmd::Edit if self.place == Place::Node => self.edit_config(),
             Cmd::Edit | Cmd::Delete if self.place == Place::Admin => return self.on_account(cmd),
             Cmd::Edit | Cmd::Duplicate | Cmd::Pause if self.place == Place::Commands => {
                 return self.on_schedule(cmd);

@@ -18,10 +18,11 @@ use crate::{
 pub(super) const LINES_MAX: usize = 200;
 
 /// Commands that take words, and what they take.
-const VERBS: [(&str, &str); 16] = [
+const VERBS: [(&str, &str); 17] = [
     ("node", "NAME"),
     ("chart", "NODE [METRIC]"),
     ("range", "last 6h | yesterday | FROM .. TO"),
+    ("config", "SETTING=VALUE… | reset"),
     ("on", "NODE/ACTUATOR [DURATION]"),
     ("off", "NODE/ACTUATOR"),
     ("toggle", "NODE/ACTUATOR"),
@@ -163,6 +164,7 @@ impl State {
                 self.open_chart(node.to_owned(), metric);
                 Ok(Vec::new())
             }
+            "config" => self.configure(rest),
             "on" | "off" | "toggle" => self.order(verb, rest),
             "silence" => {
                 let new = words::new_silence(rest, self.now)?;

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use signalbox_protocol::api::{
     command::{Command, CommandState},
+    config::NodeConfig,
     data::Sample,
     event::Event as Live,
     incident::{Incident, IncidentState},
@@ -64,6 +65,8 @@ impl State {
         let named = |node: Node| (node.name.clone(), node);
         self.nodes = snapshot.nodes.into_iter().map(named).collect();
         self.nodes_changed();
+        let configured = |config: NodeConfig| (config.node.clone(), config);
+        self.configs = snapshot.configs.into_iter().map(configured).collect();
         self.rules = snapshot.rules;
         self.mail_configured = snapshot.mail_configured;
         self.incidents = snapshot.incidents;
@@ -129,6 +132,9 @@ impl State {
         match event {
             Live::Command { command } => self.on_command(command),
             Live::Incident { incident } => self.on_incident(incident),
+            Live::NodeConfig { config } => {
+                self.configs.insert(config.node.clone(), config);
+            }
             Live::Rule { rule } => match self.rules.iter_mut().find(|old| old.id == rule.id) {
                 Some(old) => *old = rule,
                 None => self.rules.push(rule),

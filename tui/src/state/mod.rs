@@ -3,6 +3,7 @@
 
 mod acts;
 mod chart;
+mod configure;
 mod copy;
 mod dispatch;
 mod export;
@@ -33,6 +34,7 @@ use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     auth::Whoami,
     command::{Command, Schedule},
+    config::NodeConfig,
     event::Hello,
     incident::Incident,
     message::Message,
@@ -108,6 +110,8 @@ pub(crate) struct State {
     /// See [`State::nodes_changed`].
     node_changes: u64,
     found: shown::Found,
+    /// Of nodes that have one, or have told of one.
+    pub(crate) configs: BTreeMap<String, NodeConfig>,
     pub(crate) sparks: BTreeMap<(String, String), Spark>,
     spark_nodes: sparks::SparkNodes,
     pub(crate) presences: VecDeque<PresenceChange>,
@@ -180,6 +184,7 @@ impl State {
             nodes: BTreeMap::new(),
             node_changes: 0,
             found: shown::Found::default(),
+            configs: BTreeMap::new(),
             sparks: BTreeMap::new(),
             spark_nodes: sparks::SparkNodes::default(),
             presences: VecDeque::new(),

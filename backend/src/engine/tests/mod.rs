@@ -1,6 +1,7 @@
 //! The engine on the real store, with a turned clock.
 
 mod commands;
+mod configs;
 mod failures;
 mod fakes;
 mod gather;

@@ -40,7 +40,7 @@ const UNACKED_COMMANDS_MAX: u16 = 256;
 /// Messages that the broker may send us at a time.
 const RECEIVE_MAX: u16 = 64;
 /// Whether the broker keeps orders, which would be carried out at each connect of a node.
-const ORDER_FILTERS: [&str; 2] = ["signalbox/+/command", "signalbox/+/config"];
+const ORDER_FILTERS: [&str; 1] = ["signalbox/+/command"];
 /// Longest wait for the broker when leaving.
 const GOODBYE: Duration = Duration::from_secs(2);
 

@@ -186,9 +186,9 @@ impl Link for ExternalBroker {
             topic: message.topic,
             payload: message.payload.into(),
             qos: self.command_qos,
-            retain: false,
+            retain: message.retain,
             packet_id: 0,
-            expiry_s: Some(message.expiry_s),
+            expiry_s: message.expiry_s,
         };
         // Never waited for: the engine has others to serve.
         self.commands

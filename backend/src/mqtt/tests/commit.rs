@@ -270,7 +270,8 @@ async fn the_station_does_not_hear_itself() {
     let order = Publish {
         topic: "signalbox/a/command".into(),
         payload: b"now".to_vec(),
-        expiry_s: 5,
+        expiry_s: Some(5),
+        retain: false,
     };
     bench.broker.publish(order).await.unwrap();
     let Packet::Publish(order) = next(&mut events, |p| matches!(p, Packet::Publish(_))).await
@@ -300,7 +301,8 @@ async fn an_order_does_not_wait_in_the_broker() {
     let order = Publish {
         topic: "signalbox/a/command".into(),
         payload: b"late".to_vec(),
-        expiry_s: 3_600,
+        expiry_s: Some(3_600),
+        retain: false,
     };
     bench.broker.publish(order).await.unwrap();
     let (_client, mut events) = AsyncClient::new(options, 16);

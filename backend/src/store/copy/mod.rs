@@ -29,7 +29,7 @@ pub(super) struct Table {
 pub(super) const SAMPLE: &str = "sample";
 
 /// All tables; what another refers to comes first.
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 19] = [
     table("node", "name"),
     table("node_password", "node"),
     table("actuator", "node, name"),
@@ -44,6 +44,7 @@ const TABLES: [Table; 18] = [
     table("command", "id"),
     table("schedule", "id"),
     table("silence", "id"),
+    table("node_config", "node"),
     table("mail", "id"),
     table("bad_message", "id"),
     table("account", "username"),

@@ -40,6 +40,7 @@ async fn fill(place: &Place) {
             ],
             schedules: vec![rows::schedule(1, Some(1))],
             silences: vec![rows::silence(1, SilenceState::Active)],
+            configs: vec![rows::config("attic", 3)],
             mails: vec![rows::mail(1, MailKind::Firing, node)],
             bad_messages: vec![rows::bad_message(node, "not JSON", 1)],
             ..samples_of(node, samples.collect())

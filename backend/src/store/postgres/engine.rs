@@ -63,6 +63,9 @@ impl PostgresStore {
                 .await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
+            configs: self
+                .docs("SELECT doc FROM node_config ORDER BY node")
+                .await?,
             finished: self.finished_commands().await?,
             latest: latest_of(&self.catalog),
         })

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
     command::{Command, CommandPage, CommandQuery, Schedule},
+    config::NodeConfig,
     incident::{Incident, IncidentPage, IncidentQuery},
     message::Message,
     node::Node,
@@ -158,6 +159,15 @@ impl StateStore for PostgresStore {
         let mut all: Vec<Schedule> = call(all).await?;
         all.sort_by_key(|schedule| schedule.next_at.unwrap_or(DateTime::<Utc>::MAX_UTC));
         Ok(all)
+    }
+
+    async fn node_configs(&self) -> Result<Vec<NodeConfig>> {
+        call(self.docs("SELECT doc FROM node_config ORDER BY node")).await
+    }
+
+    async fn node_config(&self, node: &str) -> Result<Option<NodeConfig>> {
+        self.doc("SELECT doc FROM node_config WHERE node = $1", node)
+            .await
     }
 
     async fn bad_messages(&self, limit: u32) -> Result<Vec<Message>> {

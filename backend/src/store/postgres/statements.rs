@@ -89,6 +89,9 @@ statements! {
         $6::text[]) ON CONFLICT (id) DO UPDATE SET node = excluded.node, open = excluded.open, \
         verify_off_us = excluded.verify_off_us, deadline_us = excluded.deadline_us, \
         doc = excluded.doc";
+    put_configs: "INSERT INTO node_config (node, doc) \
+        SELECT * FROM unnest($1::text[], $2::text[]) \
+        ON CONFLICT (node) DO UPDATE SET doc = excluded.doc";
     put_schedules: "INSERT INTO schedule (id, doc) SELECT * FROM unnest($1::text[], $2::text[]) \
         ON CONFLICT (id) DO UPDATE SET doc = excluded.doc";
     delete_schedules: "DELETE FROM schedule WHERE id = ANY ($1)";

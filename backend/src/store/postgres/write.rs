@@ -192,6 +192,11 @@ fn commands<'c>(
         let values = values![column(&rows, |schedule| text(&schedule.id)), docs(&rows)?];
         pipeline.send(&statements.put_schedules, values);
     }
+    let rows = last_of_each(&batch.configs, |config| &config.node);
+    if !rows.is_empty() {
+        let values = values![column(&rows, |config| text(&config.node)), docs(&rows)?];
+        pipeline.send(&statements.put_configs, values);
+    }
     let deleted = &batch.schedules_deleted;
     delete(pipeline, &statements.delete_schedules, deleted);
     Ok(())

@@ -45,6 +45,9 @@ impl EngineStore for SqliteStore {
                 .await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
+            configs: self
+                .docs("SELECT doc FROM node_config ORDER BY node")
+                .await?,
             finished: self.finished_commands().await?,
             latest: latest_of(&self.catalog),
         })

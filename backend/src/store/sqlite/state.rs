@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params_from_iter};
 use signalbox_protocol::api::{
     command::{Command, CommandPage, CommandQuery, Schedule},
+    config::NodeConfig,
     incident::{Incident, IncidentPage, IncidentQuery},
     message::Message,
     node::Node,
@@ -195,6 +196,15 @@ impl StateStore for SqliteStore {
         let mut all: Vec<Schedule> = self.docs("SELECT doc FROM schedule ORDER BY id").await?;
         all.sort_by_key(|schedule| schedule.next_at.unwrap_or(DateTime::<Utc>::MAX_UTC));
         Ok(all)
+    }
+
+    async fn node_configs(&self) -> Result<Vec<NodeConfig>> {
+        self.docs("SELECT doc FROM node_config ORDER BY node").await
+    }
+
+    async fn node_config(&self, node: &str) -> Result<Option<NodeConfig>> {
+        self.doc("SELECT doc FROM node_config WHERE node = ?", node)
+            .await
     }
 
     async fn bad_messages(&self, limit: u32) -> Result<Vec<Message>> {

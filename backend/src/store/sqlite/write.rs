@@ -57,6 +57,13 @@ static PUT_COMMANDS: LazyLock<Many> = LazyLock::new(|| {
         "",
     )
 });
+static PUT_CONFIGS: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT OR REPLACE INTO node_config (node, doc) VALUES ",
+        2,
+        "",
+    )
+});
 static PUT_SCHEDULES: LazyLock<Many> =
     LazyLock::new(|| Many::new("INSERT OR REPLACE INTO schedule (id, doc) VALUES ", 2, ""));
 static PUT_SILENCES: LazyLock<Many> = LazyLock::new(|| {
@@ -93,6 +100,7 @@ pub(super) async fn state(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<
     write_rules(pipeline, batch).await?;
     write_commands(pipeline, batch).await?;
     write_silences(pipeline, batch).await?;
+    write_configs(pipeline, batch).await?;
     write_mails(pipeline, batch).await?;
     write_bad_messages(pipeline, &batch.bad_messages).await
 }
@@ -222,6 +230,16 @@ async fn write_silences(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()
                 .bind(&silence.id)
                 .bind(silence.ended_at.is_none())
                 .bind(doc);
+        })
+        .await?;
+    Ok(())
+}
+
+async fn write_configs(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
+    let configs = docs(&batch.configs)?;
+    PUT_CONFIGS
+        .add_all(pipeline, &configs, |values, (config, doc), _| {
+            values.bind(&config.node).bind(doc);
         })
         .await?;
     Ok(())

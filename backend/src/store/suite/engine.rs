@@ -12,7 +12,8 @@ use signalbox_protocol::api::{
 use super::{
     Fixture, at_s, exact,
     rows::{
-        actuator, bad_message, command, id, incident, mail, mark, node, rule, schedule, silence,
+        actuator, bad_message, command, config, id, incident, mail, mark, node, rule, schedule,
+        silence,
     },
     samples_of,
 };
@@ -103,6 +104,7 @@ fn one_of_everything() -> Batch {
             silence(1, SilenceState::Planned),
             silence(2, SilenceState::Active),
         ],
+        configs: vec![config("attic", 1), config("cellar", u32::MAX)],
         ..samples_of(
             "attic",
             vec![exact("soil", at_s(1), -0.5), exact("soil", at_s(2), 1e300)],
@@ -131,6 +133,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         commands: batch.commands.clone(),
         schedules: batch.schedules.clone(),
         silences: batch.silences.clone(),
+        configs: batch.configs.clone(),
         finished: vec![finished.command],
         latest: vec![latest("attic", "soil", at_s(2), 1e300)],
     });
@@ -152,6 +155,7 @@ pub(in crate::store) async fn rows_are_replaced_and_deleted<F: Fixture>() {
             incident(4, IncidentState::Pending),
         ],
         schedules: vec![schedule(5, Some(1)), schedule(6, Some(2))],
+        configs: vec![config("attic", 1)],
         ..Batch::default()
     };
     store.commit(&first).await.unwrap();
@@ -176,6 +180,7 @@ pub(in crate::store) async fn rows_are_replaced_and_deleted<F: Fixture>() {
         incidents: vec![incident(4, IncidentState::Firing)],
         incidents_dropped: vec![id(3)],
         schedules: vec![schedule(6, Some(99))],
+        configs: vec![config("attic", 2)],
         schedules_deleted: vec![id(5)],
         ..Batch::default()
     };
@@ -186,6 +191,7 @@ pub(in crate::store) async fn rows_are_replaced_and_deleted<F: Fixture>() {
         rules: second.rules.clone(),
         incidents: second.incidents.clone(),
         schedules: second.schedules.clone(),
+        configs: second.configs.clone(),
         ..Loaded::default()
     };
     assert_eq!(store.load().await.unwrap(), expected);

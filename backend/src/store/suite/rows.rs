@@ -2,6 +2,7 @@
 
 use signalbox_protocol::api::{
     command::{Action, Command, CommandState, Origin, Schedule},
+    config::{ConfigState, DesiredConfig, NodeConfig, NodeSettings},
     incident::{Incident, IncidentState},
     message::{Message, Outcome},
     node::{ActuatorState, Presence},
@@ -178,6 +179,22 @@ pub(in crate::store) fn schedule(number: u32, next_at_seconds: Option<i64>) -> S
         created_by: "anna".to_owned(),
         created_at: t0(),
         next_at: next_at_seconds.map(at_s),
+    }
+}
+
+pub(in crate::store) fn config(node: &str, version: u32) -> NodeConfig {
+    NodeConfig {
+        state: ConfigState::Pending,
+        desired: Some(DesiredConfig {
+            version,
+            settings: NodeSettings {
+                interval_ms: Some(60_000),
+                ..NodeSettings::default()
+            },
+            set_by: "anna".to_owned(),
+            set_at: t0(),
+        }),
+        ..NodeConfig::unset(node)
     }
 }
 

@@ -9,7 +9,7 @@ use signalbox_protocol::api::{
 
 use super::{
     Fixture, at_s, exact,
-    rows::{actuator, command, id, incident, node, rule, schedule, silence},
+    rows::{actuator, command, config, id, incident, node, rule, schedule, silence},
     samples_of, t0,
 };
 use crate::{
@@ -92,6 +92,7 @@ pub(in crate::store) async fn rules_and_schedules_are_sorted<F: Fixture>() {
     let fixture = F::new().await;
     let store = fixture.open().await;
     let batch = Batch {
+        configs: vec![config("attic", 7)],
         rules: vec![rule(2), rule(1)],
         schedules: vec![
             schedule(3, None),
@@ -102,6 +103,10 @@ pub(in crate::store) async fn rules_and_schedules_are_sorted<F: Fixture>() {
     };
     store.commit(&batch).await.unwrap();
     assert_eq!(store.rules().await.unwrap(), [rule(1), rule(2)]);
+    let kept = store.node_config("attic").await.unwrap();
+    assert_eq!(kept, Some(config("attic", 7)));
+    assert_eq!(store.node_configs().await.unwrap(), [config("attic", 7)]);
+    assert_eq!(store.node_config("cellar").await.unwrap(), None);
     assert_eq!(store.rule(&id(2)).await.unwrap(), Some(rule(2)));
     assert_eq!(
         store.schedules().await.unwrap(),

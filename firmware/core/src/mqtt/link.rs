@@ -13,6 +13,8 @@ pub const IN_FLIGHT_MAX: usize = 4;
 /// The node says something at least this often; the broker takes it for gone after one and a half
 /// times as long.
 pub(crate) const KEEP_ALIVE_S: u16 = 20;
+/// Id of the first packet of a connection that has one.
+pub(crate) const FIRST_ID: u16 = 1;
 /// A ping that is not answered for this long tells that the connection is dead.
 pub(crate) const PONG_MS_MAX: u64 = 10_000;
 

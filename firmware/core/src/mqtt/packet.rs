@@ -42,7 +42,7 @@ pub(crate) enum Packet<'a> {
     ConnAck { code: u8 },
     Message(Message<'a>),
     PubAck { packet_id: u16 },
-    SubAck { code: u8 },
+    SubAck { packet_id: u16, code: u8 },
     Pong,
 }
 
@@ -95,7 +95,10 @@ pub(crate) fn packet(header: Header, body: &[u8]) -> Result<Packet<'_>, Malforme
         (PUBACK, &[high, low]) => Ok(Packet::PubAck {
             packet_id: u16::from_be_bytes([high, low]),
         }),
-        (SUBACK, &[_, _, code]) => Ok(Packet::SubAck { code }),
+        (SUBACK, &[high, low, code]) => Ok(Packet::SubAck {
+            packet_id: u16::from_be_bytes([high, low]),
+            code,
+        }),
         (PINGRESP, []) => Ok(Packet::Pong),
         (kind, body) if kind & 0xf0 == PUBLISH => message(kind, body).map(Packet::Message),
         _ => Err(Malformed),

@@ -139,6 +139,7 @@ struct Shown {
     sensor_ms: u64,
     asked: usize,
     kept: Option<Kept>,
+    config: Option<Vec<u8>>,
     /// Ids in flash.
     remembered: Vec<Id>,
 }
@@ -180,6 +181,10 @@ impl Hardware for Bench<'_> {
         // An ack says that the command will not be executed again, so it must not be out yet.
         assert!(!String::from_utf8_lossy(&self.cable.0.borrow().to_broker).contains("applied"));
         self.shown.borrow_mut().remembered.push(id.clone());
+    }
+
+    async fn remember_config(&mut self, payload: &[u8]) {
+        self.shown.borrow_mut().config = Some(payload.to_vec());
     }
 
     fn feed_watchdog(&mut self) {
@@ -317,8 +322,11 @@ impl Bed<'_> {
 
     /// Sends a command, retained or not.
     fn order(&mut self, payload: &[u8], retained: bool) {
+        self.message("signalbox/kitchen/command", payload, retained);
+    }
+
+    fn message(&mut self, topic: &str, payload: &[u8], retained: bool) {
         let mut head = [0; 64];
-        let topic = "signalbox/kitchen/command";
         let len = packet::publish_head(&mut head, topic, 9, retained, payload.len()).unwrap();
         self.wire().to_node.extend([&head[..len], payload].concat());
         self.now();
@@ -359,9 +367,13 @@ fn it_logs_in_subscribes_and_introduces_itself() {
             sent[0],
             (0x82, b"\0\x01\0\x19signalbox/kitchen/command\x01".to_vec())
         );
+        assert_eq!(
+            sent[1],
+            (0x82, b"\0\x02\0\x18signalbox/kitchen/config\x01".to_vec())
+        );
         let kinds: Vec<u8> = sent.iter().map(|(kind, _)| *kind).collect();
         // The status is retained, the reading is not.
-        assert_eq!(kinds, [0x82, 0x33, 0x32]);
+        assert_eq!(kinds, [0x82, 0x82, 0x33, 0x32]);
         assert_eq!(bed.events(), [Event::Connected]);
     });
 }
@@ -389,6 +401,44 @@ fn a_command_moves_the_pin_and_is_answered() {
         let changes = bed.shown.borrow().changes.clone();
         assert_eq!(changes[2..], [(1, true, 0), (1, false, 2_500)]);
         assert!(bed.shown.borrow().measured > 9);
+    });
+}
+
+#[test]
+fn a_configuration_is_kept_once_and_answered_by_the_status() {
+    on_bench(|mut bed| {
+        bed.welcome();
+        bed.events();
+        let payload = br#"{"version":2,"interval_ms":5000}"#;
+        bed.message("signalbox/kitchen/config", payload, true);
+        assert_eq!(bed.shown.borrow_mut().config.take(), Some(payload.to_vec()));
+        assert_eq!(bed.events(), [Event::Configured]);
+        let all = bed.take();
+        let status = all.iter().find(|(topic, _)| topic.ends_with("/status"));
+        let status = Status::decode(&status.unwrap().1).unwrap();
+        assert_eq!(status.config, Some(2));
+        for again in [&payload[..], b"", br#"{"version":3,"interval_ms":1}"#] {
+            bed.message("signalbox/kitchen/config", again, true);
+        }
+        assert_eq!(
+            (bed.events(), bed.shown.borrow().config.clone()),
+            (vec![], None)
+        );
+        let before = bed.shown.borrow().measured;
+        bed.until(10_000);
+        assert_eq!(bed.shown.borrow().measured, before + 2);
+    });
+}
+
+#[test]
+fn without_configuration_it_works_and_without_orders_it_leaves() {
+    on_bench(|mut bed| {
+        bed.welcome();
+        bed.events();
+        bed.answer(&[0x90, 3, 0, 2, 0x80]);
+        assert_eq!(bed.events(), []);
+        bed.answer(&[0x90, 3, 0, 1, 0x80]);
+        assert_eq!(bed.events(), [Event::Lost(Lost::NotSubscribed)]);
     });
 }
 

@@ -36,16 +36,17 @@ fn the_largest_status_fits_the_smallest_buffer() {
         firmware: heapless::String::try_from("f".repeat(32).as_str()).unwrap(),
         actuators: (0..8).map(|at| ActuatorOptions::new(long(at))).collect(),
         metrics: (0..METRICS_MAX)
-            .map(|n| MetricOptions {
-                name: long(n),
-                dead_band: 0.0,
-            })
+            .map(|n| MetricOptions::new(long(n), 0.0))
             .collect(),
         ..options()
     };
     let mut node: Node<[u8; 64]> = Node::new(options, [0; _], u32::MAX, None, 1, 0);
     node.set_rssi_dbm(i16::MIN);
     node.reading(&[Some(f32::MIN); METRICS_MAX], 0);
+    node.configure(
+        br#"{"version":4294967295,"metrics":{"abcdefghijklmnopqrstuvwxyz012345":{}}}"#,
+        0,
+    );
     node.connected();
     node.command(&order(1, &long(1), Action::On, Some(604_800_000)), 0);
     let mut buffer = [0; BUFFER_BYTES_MIN];

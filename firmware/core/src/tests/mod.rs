@@ -4,6 +4,7 @@ extern crate std;
 
 mod app;
 mod commands;
+mod config;
 mod connection;
 mod drivers;
 mod memory;
@@ -30,7 +31,7 @@ use signalbox_protocol::payload::{
 use crate::{
     ACKS_MAX, ActuatorOptions, BUFFER_BYTES_MIN, Kind, MESSAGE_SAMPLES_MAX, METRICS_MAX,
     MetricOptions, Node, NodeOptions, PAUSE_MS_MAX, PAUSE_MS_MIN, READING_BYTES_MAX,
-    RECENT_IDS_MAX, STATUS_INTERVAL_MS,
+    READINGS_BYTES, RECENT_IDS_MAX, STATUS_INTERVAL_MS,
 };
 
 /// Some forty readings of one value.
@@ -42,13 +43,11 @@ fn name(text: &str) -> Name {
 }
 
 fn options() -> NodeOptions {
-    let metric = |text, dead_band| MetricOptions {
-        name: name(text),
-        dead_band,
-    };
+    let metric = |text, dead_band| MetricOptions::new(name(text), dead_band);
     NodeOptions {
         name: name("kitchen"),
         firmware: heapless::String::try_from("0.1.0").unwrap(),
+        safe_mode: false,
         metrics: [metric("temperature", 0.5), metric("soil", 4.0)]
             .into_iter()
             .collect(),

@@ -58,7 +58,10 @@ fn what_comes_in_is_understood() {
     );
     assert_eq!(
         read(&[0x90, 3, 0, 1, 0x80]),
-        Ok(Packet::SubAck { code: 0x80 })
+        Ok(Packet::SubAck {
+            packet_id: 1,
+            code: 0x80
+        })
     );
     assert_eq!(read(&[0xd0, 0]), Ok(Packet::Pong));
     let message = |packet_id, retained| {

@@ -168,6 +168,18 @@ fn beside_its_readings_a_node_takes_little() {
     assert!(empty < 5 * 1_024, "{empty}");
 }
 
+/// Each reported alone, which takes the most.
+#[test]
+fn the_usual_memory_keeps_a_thousand_samples() {
+    let mut node: Node<[u8; READINGS_BYTES]> = Node::new(options(), [0; _], BOOT, None, 1, 0);
+    for n in 0..1_300_u32 {
+        let temperature = if n % 2 == 1 { 21.3 } else { 49.9 };
+        node.reading(&[Some(temperature)], u64::from(n) * 60_000);
+    }
+    assert!(node.dropped() > 0, "the memory is full");
+    assert!(node.waiting() >= 1_000, "{}", node.waiting());
+}
+
 /// What the reference node measures, at its usual pace.
 #[test]
 fn ten_kibibytes_keep_a_thousand_readings() {

@@ -10,6 +10,7 @@ use signalbox_node::{
         output::Output,
         soil,
     },
+    flash::{FlashFailed, Record},
     kept::KEPT_BYTES,
 };
 use signalbox_protocol::payload::Id;
@@ -22,9 +23,14 @@ use crate::{
     wires::{DhtPin, DhtWire, OUTPUTS, Probe, Switched},
 };
 
-/// Metrics and dead bands, in the order of [`BenchHardware::measure`].
-pub(crate) const METRICS: [(&str, f32); 3] =
-    [("temperature", 0.1), ("humidity", 1.0), ("soil", 3.0)];
+/// Metrics and dead bands, in the order of [`BenchHardware::measure`]; the last is worked out from
+/// the soil probe's steps, once the station has told two points.
+pub(crate) const METRICS: [(&str, f32, Option<usize>); 4] = [
+    ("temperature", 0.1, None),
+    ("humidity", 1.0, None),
+    ("soil", 3.0, None),
+    ("moisture", 0.5, Some(2)),
+];
 
 /// Sensors, outputs, memory.
 pub(crate) struct BenchHardware {
@@ -64,6 +70,27 @@ impl BenchHardware {
     }
 }
 
+/// Not inlined: the buffers in these would lie under all of the connection's.
+impl BenchHardware {
+    #[inline(never)]
+    fn write_id(&mut self, id: &Id) {
+        let written = now(self.flash.borrow_mut().remember(id));
+        self.wrote(written);
+    }
+
+    #[inline(never)]
+    fn write_config(&mut self, payload: &[u8]) {
+        let written = now(self.flash.borrow_mut().set(Record::Config, payload));
+        self.wrote(written);
+    }
+
+    fn wrote(&self, written: Result<(), FlashFailed>) {
+        if written.is_err() {
+            self.bench.borrow_mut().say(format_args!("flash failed"));
+        }
+    }
+}
+
 impl Hardware for BenchHardware {
     fn measure(&mut self, now_ms: u64) -> Measured {
         let mut values = [None; METRICS_MAX];
@@ -97,10 +124,11 @@ impl Hardware for BenchHardware {
     }
 
     async fn remember(&mut self, id: &Id) {
-        let remembered = now(self.flash.borrow_mut().remember(id));
-        if remembered.is_err() {
-            self.bench.borrow_mut().say(format_args!("flash failed"));
-        }
+        self.write_id(id);
+    }
+
+    async fn remember_config(&mut self, payload: &[u8]) {
+        self.write_config(payload);
     }
 
     /// The processor's timer; the chip's own watchdog would be another register.
@@ -113,6 +141,7 @@ impl Hardware for BenchHardware {
         match event {
             Event::Connected => bench.say(format_args!("mqtt connected")),
             Event::Lost(lost) => bench.say(format_args!("mqtt lost {lost:?}")),
+            Event::Configured => bench.say(format_args!("mqtt configured")),
             Event::Command => bench.say(format_args!("mqtt command")),
         }
     }

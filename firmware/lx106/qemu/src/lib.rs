@@ -38,8 +38,9 @@ use embassy_futures::select::{Either, select};
 use heapless::{String, Vec};
 use signalbox_node::{
     ActuatorOptions, App, BUFFER_BYTES_MIN, Buffers, MetricOptions, Node, NodeOptions,
-    RECEIVE_BYTES_MIN, RECENT_IDS_MAX, Saved,
+    READINGS_BYTES, RECEIVE_BYTES_MIN, RECENT_IDS_MAX, Saved,
     board::Clock as _,
+    flash::{RECORD_BYTES_MAX, Record},
     kept::{KEEP_MS, Kept},
 };
 use signalbox_protocol::payload::{Encoding, Id, Name};
@@ -54,8 +55,6 @@ use crate::{
     wires::{DhtWire, OUTPUTS},
 };
 
-/// Memory for readings: more than a thousand samples (a value alone takes 6 bytes, three together 10).
-const READINGS_BYTES: usize = 8_192;
 /// Memory for a message that goes out.
 const SEND_BYTES: usize = BUFFER_BYTES_MIN;
 /// Memory for packets that come in.
@@ -111,15 +110,16 @@ extern "C" fn rust_main() -> ! {
         clock: PARTS.clock.init_with(CycleClock::new),
         flash: PARTS.flash.init_with(|| RefCell::new(flash::open())),
     };
-    let (app, network) = set_up(shared);
-    go(shared, app, network)
+    let send = PARTS.send.init_with(|| [0; SEND_BYTES]);
+    let (app, network) = set_up(shared, send);
+    go(shared, app, network, send)
 }
 
 /// Runs for ever. Not inlined, so that nothing of this lies below what is only done at the start.
 #[inline(never)]
-fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack) -> ! {
+fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack, send: &mut [u8]) -> ! {
     let mut buffers = Buffers {
-        send: PARTS.send.init_with(|| [0; SEND_BYTES]),
+        send,
         receive: PARTS.receive.init_with(|| [0; RECEIVE_BYTES]),
     };
     let new_settings = poll_fn(|_| {
@@ -141,7 +141,7 @@ fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack) -> ! {
 
 /// Puts the parts together. Not inlined, so that what is needed only here does not stay on the stack.
 #[inline(never)]
-fn set_up(shared: Shared) -> (&'static mut BoardApp, &'static mut Stack) {
+fn set_up(shared: Shared, scratch: &mut [u8]) -> (&'static mut BoardApp, &'static mut Stack) {
     shared.bench.borrow_mut().say(format_args!(
         "signalbox {} on lx106, {} Hz",
         env!("CARGO_PKG_VERSION"),
@@ -154,7 +154,20 @@ fn set_up(shared: Shared) -> (&'static mut BoardApp, &'static mut Stack) {
         .node
         .init_with(|| Node::unset(readings.as_mut_slice()));
     let failed_starts = begin(node, shared, &settings);
+    configure(node, shared, scratch);
     (app(shared, node, &settings, failed_starts), network)
+}
+
+/// Begins with the configuration that was kept.
+#[inline(never)]
+fn configure(node: &mut Node<&'static mut [u8]>, shared: Shared, scratch: &mut [u8]) {
+    const { assert!(SEND_BYTES >= RECORD_BYTES_MAX + 32, "room for a record") };
+    let mut flash_memory = shared.flash.borrow_mut();
+    match flash::now(flash_memory.get(Record::Config, scratch)) {
+        Ok(Some(config)) => node.begin_with(config),
+        Ok(None) => {}
+        Err(_) => shared.bench.borrow_mut().say(format_args!("flash failed")),
+    }
 }
 
 #[inline(never)]
@@ -258,16 +271,18 @@ fn options(options: &mut NodeOptions, settings: &Settings, safe_mode: bool) {
     let metrics = METRICS
         .into_iter()
         .take(if safe_mode { 0 } else { METRICS.len() });
-    options
-        .metrics
-        .extend(metrics.map(|(metric, dead_band)| MetricOptions {
+    options.metrics.extend(
+        metrics.map(|(metric, dead_band, worked_out_from)| MetricOptions {
             name: name(metric),
             dead_band,
-        }));
+            worked_out_from,
+        }),
+    );
     let outputs = OUTPUTS.into_iter();
     options
         .actuators
         .extend(outputs.map(|(output, _)| ActuatorOptions::new(name(output))));
+    options.safe_mode = safe_mode;
     options.interval_ms = settings.interval_ms;
     options.heartbeat_ms = HEARTBEAT_MS;
     options.encoding = Encoding::Protobuf;

@@ -1,7 +1,7 @@
 //! What the node takes of the chip's data RAM; the linker script counts the rest.
 
 use super::{joined, stored};
-use crate::helper::Station;
+use crate::helper::{Board, Station, eventually};
 
 /// Of the stack, what must never have been used.
 const RESERVE_BYTES: usize = 1_024;
@@ -15,15 +15,18 @@ fn the_stack_keeps_a_reserve() {
         let done = station.json(&["send", "kitchen", "led", action]);
         assert_eq!(done["state"], "confirmed", "{done:#}");
     }
+    configured(&station, &mut board);
     board.tell("net off");
     board.expect("mqtt lost");
     board.tell("net on");
     board.expect("mqtt connected");
     board.tell("soil 300");
-    stored(&station, "kitchen", "soil", 300.0);
+    // Less the offset of its configuration.
+    stored(&station, "kitchen", "soil", 299.0);
     for _ in 0..2 {
         board.tell("memory");
         let line = board.expect("stack ");
+        eprintln!("{line}");
         let mut numbers = line
             .split(' ')
             .filter_map(|word| word.parse::<usize>().ok());
@@ -34,4 +37,47 @@ fn the_stack_keeps_a_reserve() {
         board.reset();
         board.expect("mqtt connected");
     }
+}
+
+/// One that fills the node's memory for it, and one that is refused.
+fn configured(station: &Station, board: &mut Board) {
+    let settings = [
+        "interval=2s",
+        "log=info",
+        "temperature.dead_band=0.2",
+        "temperature.heartbeat=10m",
+        "temperature.offset=-0.7",
+        "humidity.dead_band=2",
+        "humidity.heartbeat=10m",
+        "humidity.offset=1.5",
+        "soil.dead_band=100",
+        "soil.heartbeat=10m",
+        "soil.offset=-1",
+        "moisture.dead_band=0.5",
+        "moisture.heartbeat=10m",
+        "moisture.dry=812",
+        "moisture.wet=312",
+    ];
+    station.json(&[&["node", "config", "kitchen"], &settings[..]].concat());
+    board.expect("mqtt configured");
+    stored(station, "kitchen", "moisture", 60.0);
+    station.json(&[
+        "node",
+        "config",
+        "kitchen",
+        "temperature.dry=812",
+        "temperature.wet=312",
+    ]);
+    eventually("it is refused", || {
+        let config = station.get("/api/v1/nodes/kitchen/config");
+        (config["state"] == "refused").then_some(())
+    });
+    station.json(&[
+        "node",
+        "config",
+        "kitchen",
+        "temperature.dry=",
+        "temperature.wet=",
+    ]);
+    board.expect("mqtt configured");
 }

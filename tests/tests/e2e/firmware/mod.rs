@@ -1,6 +1,7 @@
 //! The node's firmware on an emulated ESP8266 processor, joined to a real station. A test is the
 //! world around the node: it sets what sensors measure, sees the pins, pulls plugs.
 
+mod config;
 mod memory;
 mod network;
 mod orders;

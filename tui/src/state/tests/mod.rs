@@ -199,6 +199,7 @@ fn silence(state: SilenceState) -> Silence {
 fn connected() -> State {
     let mut state = State::new("unix:///run/s.sock".to_owned(), Settings::default(), at(0));
     let snapshot = Snapshot {
+        configs: Vec::new(),
         mail_configured: false,
         hello: Hello {
             id: "x".to_owned(),

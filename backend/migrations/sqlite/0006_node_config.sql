@@ -1,0 +1,4 @@
+CREATE TABLE node_config (
+    node TEXT PRIMARY KEY,
+    doc  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,3 @@
+рд"
+temperaturedрЇ ч"
+moisture(Ќ0Б

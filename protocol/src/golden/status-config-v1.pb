@@ -1,0 +1,2 @@
+0.1.0"
+led(0y8Bthere is no metric `light`
