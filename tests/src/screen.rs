@@ -5,7 +5,7 @@ use std::{
     num::NonZero,
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -18,10 +18,12 @@ pub struct Screen {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
-    output: Receiver<Vec<u8>>,
+    output: Receiver<(Instant, Vec<u8>)>,
     parser: Parser,
     /// Bytes that the program has written.
     pub written: usize,
+    /// When the last of what is on screen was written.
+    pub came_at: Instant,
 }
 
 const fn pty_size(columns: u16, rows: u16) -> PtySize {
@@ -55,9 +57,9 @@ impl Screen {
         let keys = pty.master.take_writer().unwrap();
         let (send, output) = mpsc::channel();
         thread::spawn(move || {
-            let mut buffer = [0; 4_096];
+            let mut buffer = [0; 65_536];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
-                if send.send(buffer[..n].to_vec()).is_err() {
+                if send.send((Instant::now(), buffer[..n].to_vec())).is_err() {
                     return;
                 }
             }
@@ -69,6 +71,7 @@ impl Screen {
             output,
             parser: Parser::new(nonzero(rows), nonzero(columns), 0),
             written: 0,
+            came_at: Instant::now(),
         }
     }
 
@@ -110,17 +113,25 @@ impl Screen {
     /// It was not shown within [`DEADLINE`], or the program ended before.
     #[track_caller]
     pub fn until(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
+        self.until_screen(what, |screen| good(&screen.contents()));
+        self.text()
+    }
+
+    /// Waits until the screen is as it is wanted.
+    ///
+    /// # Panics
+    /// As [`Screen::until`].
+    #[track_caller]
+    pub fn until_screen(&mut self, what: &str, good: impl Fn(&vt100::Screen) -> bool) {
         let end = Instant::now() + DEADLINE;
-        loop {
-            let text = self.text();
-            if good(&text) {
-                return text;
-            }
+        while !good(self.screen()) {
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(bytes) => self.take(&bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("never seen: {what}\n{text}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended before: {what}\n{text}"),
+                Ok(part) => self.take(part),
+                Err(RecvTimeoutError::Timeout) => panic!("never seen: {what}\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended before: {what}\n{}", self.text())
+                }
             }
         }
     }
@@ -134,19 +145,20 @@ impl Screen {
         self.until(text, |seen| seen.contains(text))
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, (at, bytes): (Instant, Vec<u8>)) {
+        self.came_at = at;
         self.written += bytes.len();
-        self.parser.process(bytes);
+        self.parser.process(&bytes);
     }
 
     /// Takes what comes in this time.
-    pub fn watch(&mut self, time: std::time::Duration) {
+    pub fn watch(&mut self, time: Duration) {
         let end = Instant::now() + time;
-        while let Ok(bytes) = self
+        while let Ok(part) = self
             .output
             .recv_timeout(end.saturating_duration_since(Instant::now()))
         {
-            self.take(&bytes);
+            self.take(part);
         }
     }
 
@@ -180,7 +192,7 @@ impl Screen {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(bytes) => self.take(&bytes),
+                Ok(part) => self.take(part),
                 Err(RecvTimeoutError::Timeout) => panic!("it did not end\n{}", self.text()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }

@@ -27,8 +27,8 @@ pub(crate) async fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let daemon = Daemon::start(folder.path())?;
     let load = Load::start(&daemon).await?;
-    let mut screen = Screen::open(&daemon.host, folder.path())?;
-    screen.until_text("node-05")?;
+    let mut screen = Screen::open(&daemon.host, folder.path());
+    screen.until_text("node-05");
     for (rate, mqttui) in RATES {
         load.set(rate);
         screen.watch(SETTLE);
@@ -38,12 +38,12 @@ pub(crate) async fn run() -> Result<()> {
             &format!("overview, {rate} messages/s"),
             &beside,
         )?;
-        screen.press(":chart node-03 temperature\r")?;
-        screen.until_text("max ")?;
+        screen.press(":chart node-03 temperature\r");
+        screen.until_text("max ");
         screen.watch(SETTLE);
         watch(&mut screen, &format!("chart, {rate} messages/s"), &beside)?;
-        screen.press("1")?;
-        screen.until_text("ACTUATORS")?;
+        screen.press("1");
+        screen.until_text("ACTUATORS");
     }
     let used = screen.used()?;
     figure::row(
@@ -64,12 +64,12 @@ async fn at_rest() -> Result<()> {
     past::nodes(&store, NODES, TimeDelta::minutes(150)).await?;
     drop(store);
     let daemon = Daemon::start(folder.path())?;
-    let mut screen = Screen::open(&daemon.host, folder.path())?;
-    screen.until_text("node-00005")?;
+    let mut screen = Screen::open(&daemon.host, folder.path());
+    screen.until_text("node-00005");
     screen.watch(SETTLE);
-    let (before, used) = (screen.written, screen.used()?);
+    let (before, used) = (screen.written(), screen.used()?);
     screen.watch(WATCHED);
-    let bytes = per_s(screen.written - before);
+    let bytes = per_s(screen.written() - before);
     figure::row("bytes/s, nothing changes", bytes, "", Some(0.0), "");
     let percent = percent(screen.used()?.cpu - used.cpu);
     figure::row(
@@ -83,10 +83,10 @@ async fn at_rest() -> Result<()> {
 }
 
 fn watch(screen: &mut Screen, what: &str, beside: &str) -> Result<()> {
-    let (before, used) = (screen.written, screen.used()?);
+    let (before, used) = (screen.written(), screen.used()?);
     screen.watch(WATCHED);
     let percent = percent(screen.used()?.cpu - used.cpu);
-    let bytes = per_s(screen.written - before);
+    let bytes = per_s(screen.written() - before);
     figure::row(&format!("bytes/s, {what}"), bytes, "", None, beside);
     figure::row(
         &format!("processor, {what}"),
@@ -99,7 +99,7 @@ fn watch(screen: &mut Screen, what: &str, beside: &str) -> Result<()> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-fn per_s(bytes: u64) -> f64 {
+fn per_s(bytes: usize) -> f64 {
     bytes as f64 / WATCHED.as_secs_f64()
 }
 

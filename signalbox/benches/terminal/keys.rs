@@ -23,27 +23,23 @@ pub(crate) async fn run() -> Result<()> {
     let load = Load::start(&daemon).await?;
     let mut commands = lamp(&daemon).await?;
     load.set(MESSAGES_PER_S);
-    let mut screen = Screen::open(&daemon.host, folder.path())?;
-    screen.until("the nodes", |screen| screen.selected().is_some())?;
+    let mut screen = Screen::open(&daemon.host, folder.path());
+    screen.until_selected(|_| true);
     let mut times = Vec::new();
     for n in 0..KEYS {
         let before = screen.selected();
         // There and back, with pauses of all lengths between two keys.
-        let pressed = screen.press(if n / 20 % 2 == 0 { "j" } else { "k" })?;
-        let shown = screen.until("the next node", |screen| {
-            screen.selected().is_some_and(|now| Some(now) != before)
-        })?;
+        let pressed = screen.press(if n / 20 % 2 == 0 { "j" } else { "k" });
+        let shown = screen.until_selected(|now| Some(now) != before.as_deref());
         times.push(shown - pressed);
         screen.watch(Duration::from_millis(u64::from(20 + n * 37 % 60)));
     }
     figure::times("key to frame", times, AIM_MS);
-    screen.press(&format!("/{LAMP}\r"))?;
-    screen.until("the lamp", |screen| {
-        screen.selected().as_deref() == Some(LAMP)
-    })?;
+    screen.press(&format!("/{LAMP}\r"));
+    screen.until_selected(|name| name == LAMP);
     let mut times = Vec::new();
     for n in 0..COMMANDS {
-        let pressed = screen.press(" ")?;
+        let pressed = screen.press(" ");
         let arrived: Instant = tokio::time::timeout(ANSWER, commands.recv())
             .await?
             .context("the connection ended")?;
@@ -53,10 +49,9 @@ pub(crate) async fn run() -> Result<()> {
         } else {
             ("led off", "led off…")
         };
-        screen.until("the led confirmed", |screen| {
-            let text = screen.text();
+        screen.until("the led confirmed", |text| {
             text.contains(state) && !text.contains(asked)
-        })?;
+        });
         screen.watch(Duration::from_millis(u64::from(20 + n * 37 % 60)));
     }
     figure::times("key to command at the node", times, AIM_MS);

@@ -22,21 +22,19 @@ pub(crate) async fn run() -> Result<()> {
     let load = Load::start(&daemon).await?;
     load.set(MESSAGES_PER_S);
     let begin = Instant::now();
-    let mut screen = Screen::open(&daemon.host, folder.path())?;
-    let shown = screen.until("the nodes", |screen| screen.selected().is_some())?;
+    let mut screen = Screen::open(&daemon.host, folder.path());
+    let shown = screen.until_selected(|_| true);
     let ms = (shown - begin).as_secs_f64() * 1_000.0;
     figure::row("10,000 nodes, start to first screen", ms, "ms", None, "");
     screen.watch(Duration::from_secs(2));
     for (what, key) in [("row by row", "j"), ("page by page", "\u{6}")] {
-        screen.press("g")?;
+        screen.press("g");
         screen.watch(Duration::from_millis(200));
         let mut times = Vec::new();
         for _ in 0..KEYS {
             let before = screen.selected();
-            let pressed = screen.press(key)?;
-            let shown = screen.until("the next node", |screen| {
-                screen.selected().is_some_and(|now| Some(now) != before)
-            })?;
+            let pressed = screen.press(key);
+            let shown = screen.until_selected(|now| Some(now) != before.as_deref());
             times.push(shown - pressed);
             // As fast as a held key repeats.
             screen.watch(Duration::from_millis(33).saturating_sub(shown - pressed));
@@ -45,14 +43,14 @@ pub(crate) async fn run() -> Result<()> {
     }
     let mut times = Vec::new();
     for _ in 0..20 {
-        let pressed = screen.press("/")?;
-        times.push(screen.until_text("/▏")? - pressed);
+        let pressed = screen.press("/");
+        times.push(screen.until_text("/▏") - pressed);
         for typed in ["7", "77", "777"] {
-            let pressed = screen.press("7")?;
-            times.push(screen.until_text(&format!("/{typed}▏"))? - pressed);
+            let pressed = screen.press("7");
+            times.push(screen.until_text(&format!("/{typed}▏")) - pressed);
         }
-        screen.press("\u{1b}")?;
-        screen.until("all nodes", |screen| !screen.text().contains("/777"))?;
+        screen.press("\u{1b}");
+        screen.until("all nodes", |text| !text.contains("/777"));
     }
     figure::times("10,000 nodes, filter typed", times, AIM_MS);
     let used = screen.used()?;

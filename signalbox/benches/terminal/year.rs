@@ -15,18 +15,18 @@ pub(crate) async fn run() -> Result<()> {
     past::year(&store, "garden", "temperature").await?;
     drop(store);
     let daemon = Daemon::start(folder.path())?;
-    let mut screen = Screen::open(&daemon.host, folder.path())?;
-    screen.until_text("garden")?;
-    screen.press(":chart garden temperature\r")?;
+    let mut screen = Screen::open(&daemon.host, folder.path());
+    screen.until_text("garden");
+    screen.press(":chart garden temperature\r");
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        screen.press(":range last 1h\r")?;
-        screen.until("an hour", |screen| is_drawn(screen, " 1 h "))?;
+        screen.press(":range last 1h\r");
+        screen.until("an hour", |text| is_drawn(text, " 1 h "));
         // Typed, and then waited for as a person does.
-        screen.press(":range year")?;
+        screen.press(":range year");
         screen.watch(Duration::from_millis(300));
-        let pressed = screen.press("\r")?;
-        let shown = screen.until("the year", |screen| is_drawn(screen, "366 days"))?;
+        let pressed = screen.press("\r");
+        let shown = screen.until("the year", |text| is_drawn(text, "366 days"));
         times.push(shown - pressed);
     }
     figure::times("a year of minutes, from key to chart", times, AIM_MS);
@@ -34,7 +34,6 @@ pub(crate) async fn run() -> Result<()> {
 }
 
 /// Whether a chart of this span is on screen, with its values.
-fn is_drawn(screen: &Screen, span: &str) -> bool {
-    let text = screen.text();
+fn is_drawn(text: &str, span: &str) -> bool {
     text.contains(span) && text.contains("max ") && !text.contains("loading")
 }

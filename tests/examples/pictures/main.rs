@@ -1,25 +1,23 @@
-//! `cargo xtask pictures`: the pictures of README and docs/terminal.md, made from the real program
-//! in a pseudo-terminal, with a demo station behind it. Texts and layout come out the same each
-//! time; values are of the moment.
+//! The pictures of README and docs/terminal.md, made from the real program in a pseudo-terminal,
+//! with a demo station behind it. Texts and layout come out the same each time; values are of the
+//! moment. `cargo xtask pictures` builds the program and runs this with its path and the folder of
+//! the pictures.
 
-mod screen;
 mod svg;
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use xshell::{Shell, cmd};
+use portable_pty::CommandBuilder;
+use signalbox_tests::Screen;
 
-use self::screen::Screen;
-use crate::system;
-
-/// Where they are kept.
-const FOLDER: &str = "docs/images";
+/// Columns and rows.
+const SIZE: (u16, u16) = (110, 32);
 /// Largest picture.
 const BYTES_MAX: usize = 60_000;
 /// What happens while one looks shall be on the pictures too.
@@ -29,15 +27,17 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A room that is too warm, so that an incident is there to look at.
 const WARM: &str = "kitchen";
 
-pub(crate) fn run(shell: &Shell) -> Result<()> {
-    cmd!(shell, "cargo build --locked --release --bin signalbox").run()?;
-    let program = system::target_dir(shell)?.join("release/signalbox");
-    let home = shell.create_temp_dir()?;
+fn main() -> Result<()> {
+    let mut args = std::env::args_os().skip(1);
+    let mut path = |what| args.next().map(PathBuf::from).context(what);
+    let program = path("the program's path is missing")?;
+    let folder = path("the folder of the pictures is missing")?;
+    let home = tempfile::tempdir()?;
     let demo = Demo::start(&program, home.path())?;
     demo.rule(&program)?;
-    let mut screen = Screen::open(&program, &demo.host, home.path())?;
-    screen.until("online")?;
-    screen.until("Incidents 1")?;
+    let mut screen = open(&program, &demo.host, home.path());
+    settle(&mut screen, "online");
+    settle(&mut screen, "Incidents 1");
     screen.watch(WHILE);
     let take = |screen: &Screen, name: &str| -> Result<()> {
         let picture = svg::picture(screen.screen());
@@ -46,39 +46,55 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
             bytes < BYTES_MAX,
             "`{name}` has {bytes} bytes, more than {BYTES_MAX}"
         );
-        let path = format!("{FOLDER}/{name}.svg");
-        shell.write_file(&path, picture)?;
-        println!("{path}: {bytes} bytes");
+        let path = folder.join(name).with_extension("svg");
+        std::fs::write(&path, picture)
+            .with_context(|| format!("`{}` cannot be written", path.display()))?;
+        println!("{}: {bytes} bytes", path.display());
         Ok(())
     };
     take(&screen, "overview")?;
-    screen.keys(":node greenhouse\r")?;
-    screen.until("max ")?;
+    screen.keys(":node greenhouse\r");
+    settle(&mut screen, "max ");
     take(&screen, "node")?;
     // The second cursor at the peak, the first some time before it.
-    screen.keys(":chart greenhouse temperature\r:overlay kitchen\r:range last 2h\r")?;
-    screen.until("2 h")?;
-    screen.until("max ")?;
-    screen.keys("pxH")?;
-    screen.until("Δ")?;
+    screen.keys(":chart greenhouse temperature\r:overlay kitchen\r:range last 2h\r");
+    settle(&mut screen, "2 h");
+    settle(&mut screen, "max ");
+    screen.keys("pxH");
+    settle(&mut screen, "Δ");
     take(&screen, "chart")?;
-    screen.keys("2")?;
-    screen.until("lamp")?;
-    screen.keys("e")?;
-    screen.until("Threshold")?;
-    screen.keys("\u{12}")?;
-    screen.until("It would have fired")?;
+    screen.keys("2");
+    settle(&mut screen, "lamp");
+    screen.keys("e");
+    settle(&mut screen, "Threshold");
+    screen.keys("\u{12}");
+    settle(&mut screen, "It would have fired");
     take(&screen, "dry-run")?;
     // A key right behind Esc would be taken for Alt with it.
-    screen.keys("\u{1b}")?;
+    screen.keys("\u{1b}");
     screen.watch(PAUSE);
-    screen.keys("3")?;
+    screen.keys("3");
     screen.watch(PAUSE);
-    screen.keys("\r")?;
-    screen.until("fired")?;
+    screen.keys("\r");
+    settle(&mut screen, "fired");
     screen.watch(Duration::from_secs(1));
     take(&screen, "incident")?;
     Ok(())
+}
+
+fn open(program: &Path, host: &str, home: &Path) -> Screen {
+    let mut command = CommandBuilder::new(program);
+    command.args(["--host", host, "--theme", "dark"]);
+    command.env("HOME", home);
+    command.env("COLORTERM", "truecolor");
+    command.env_remove("NO_COLOR");
+    Screen::run(command, SIZE.0, SIZE.1)
+}
+
+/// Waits until this text is on screen, and what belongs to it.
+fn settle(screen: &mut Screen, text: &str) {
+    screen.until_text(text);
+    screen.watch(Duration::from_secs(1));
 }
 
 /// A running demo; ended with the value.

@@ -29,7 +29,7 @@ struct Style {
 }
 
 /// The picture.
-pub(super) fn picture(screen: &Screen) -> String {
+pub(crate) fn picture(screen: &Screen) -> String {
     let (rows, columns) = screen.size();
     let (rows, columns) = (rows.get(), columns.get());
     let (width, height) = (columns * WIDTH + 2 * MARGIN, rows * HEIGHT + 2 * MARGIN);
