@@ -31,7 +31,9 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         empty(state, theme, area, buf);
         return;
     }
-    let across = (area.width / CARD_COLUMNS).max(1);
+    // Few nodes share the width: longer sparklines tell more than an empty place.
+    let nodes_across = u16::try_from(nodes.len()).unwrap_or(u16::MAX);
+    let across = (area.width / CARD_COLUMNS).clamp(1, nodes_across);
     let width = area.width / across;
     let most = nodes
         .iter()
