@@ -1,7 +1,9 @@
 //! The station's side of the event channel: one task keeps the connection and sends the present
 //! state and every change; actions are asked for by tasks of their own (see [`ask`]).
 
+mod admin;
 mod ask;
+mod past;
 mod timed;
 
 use std::{sync::Arc, time::Duration};

@@ -2,34 +2,23 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     auth::{LoginReply, LoginRequest},
     command::{Action as Order, CommandAccepted, NewCommand, NewTimedCommand},
     config::NodeConfig,
-    data::{BucketsReply, RangeQuery},
     incident::Incident,
-    mail::{MailQuery, MailTest, MailTested, Mails},
     node::{NewNode, NodeCredentials},
-    rule::{DryRun, NewRule, Rule, RulePatch},
-    session::{SessionEnded, Sessions},
+    rule::{Rule, RulePatch},
     silence::{NewSilence, Silence},
-    user::{NewUser, User, UserPatch, Users},
 };
 use tokio::sync::mpsc::Sender;
 
-use super::{full, recent_query, timed};
+use super::{admin, full, past, timed};
 use crate::{
     client::{Client, ClientError, segment},
-    event::{Action, Admin, Answer, Event, Net, Undo},
-    state::{History, INCIDENT_BUCKETS, IncidentFacts, Question},
+    event::{Action, Answer, Event, Net, Undo},
     words,
 };
-
-/// Mails that the administration shows.
-const MAILS_SHOWN: u32 = 200;
-/// Points of a line under a dry run.
-const DRY_RUN_BUCKETS: u32 = 168;
 
 /// Carries an action out and sends its answer.
 pub(crate) async fn act(client: Arc<Client>, action: Action, events: Sender<Event>) {
@@ -99,7 +88,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::RestoreRule(_)
         | Action::PatchRule { .. }
         | Action::DeleteRule(_) => rule(client, action).await,
-        Action::DryRun { rule, from, to } => dry_run(client, *rule, (from, to)).await,
+        Action::DryRun { rule, from, to } => past::dry_run(client, *rule, (from, to)).await,
         Action::Acknowledge { .. }
         | Action::AddSilence(_)
         | Action::EndSilence(_)
@@ -118,11 +107,11 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::SetRole { .. }
         | Action::SetPassword { .. }
         | Action::EndSession(_)
-        | Action::DeleteUser(_) => user(client, action).await,
-        Action::RetryMail(_) | Action::TestMail(_) => mail(client, action).await,
-        Action::LoadChart(question) => history(client, *question).await,
-        Action::LoadSparks(nodes) => sparks(client, nodes).await,
-        Action::LoadAdmin => admin(client).await,
+        | Action::DeleteUser(_) => admin::user(client, action).await,
+        Action::RetryMail(_) | Action::TestMail(_) => admin::mail(client, action).await,
+        Action::LoadChart(question) => past::history(client, *question).await,
+        Action::LoadSparks(nodes) => past::sparks(client, nodes).await,
+        Action::LoadAdmin => admin::admin(client).await,
     }
 }
 
@@ -193,7 +182,7 @@ async fn alarm(client: &Client, action: Action) -> Result<Answer, ClientError> {
             metric,
             from,
             to,
-        } => incident(client, id, (node, metric), from, to).await,
+        } => past::incident(client, id, (node, metric), from, to).await,
         action => silence(client, action).await,
     }
 }
@@ -278,190 +267,4 @@ async fn rule(client: &Client, action: Action) -> Result<Answer, ClientError> {
         }
         _ => done(""),
     }
-}
-
-async fn user(client: &Client, action: Action) -> Result<Answer, ClientError> {
-    let path = |name: &str| format!("/api/v1/users/{}", segment(name));
-    match action {
-        Action::AddUser {
-            username,
-            email,
-            role,
-            password,
-        } => {
-            let new = NewUser {
-                username,
-                email,
-                password,
-                role: Some(role),
-            };
-            let _: User = client.post("/api/v1/users", &new).await?;
-        }
-        Action::SetRole { username, role } => {
-            let patch = UserPatch {
-                role: Some(role),
-                ..UserPatch::default()
-            };
-            let _: User = client.patch(&path(&username), &patch).await?;
-        }
-        Action::SetPassword { username, password } => {
-            let patch = UserPatch {
-                password: Some(password),
-                ..UserPatch::default()
-            };
-            let _: User = client.patch(&path(&username), &patch).await?;
-        }
-        Action::EndSession(session) => {
-            let path = format!("/api/v1/sessions/{}", segment(&session.id));
-            let _: SessionEnded = client.delete_for(&path).await?;
-        }
-        Action::DeleteUser(username) => client.delete(&path(&username)).await?,
-        _ => {}
-    }
-    admin(client).await
-}
-
-async fn dry_run(
-    client: &Client,
-    rule: NewRule,
-    (from, to): (DateTime<Utc>, DateTime<Utc>),
-) -> Result<Answer, ClientError> {
-    let query = RangeQuery {
-        from: Some(from),
-        to: Some(to),
-        node: rule.node.clone(),
-        metric: Some(rule.metric.clone()),
-        buckets: Some(DRY_RUN_BUCKETS),
-        ..RangeQuery::default()
-    };
-    let asked = DryRun { rule, from, to };
-    let reply = client.post("/api/v1/rules/dry-run", &asked).await?;
-    let values = client.get("/api/v1/data/byDate", &query).await?;
-    Ok(Answer::DryRun(Ok((reply, values))))
-}
-
-async fn mail(client: &Client, action: Action) -> Result<Answer, ClientError> {
-    match action {
-        Action::RetryMail(id) => {
-            let path = format!("/api/v1/mails/{}/retry", segment(&id));
-            client.post_alone(&path).await?;
-        }
-        Action::TestMail(recipient) => {
-            let asked = MailTest { recipient };
-            let tested: MailTested = client.post("/api/v1/mails/test", &asked).await?;
-            return match tested.error {
-                None => done(format!("the mail server took it for {}", asked.recipient)),
-                Some(error) => Ok(Answer::Failed {
-                    text: format!("the test mail did not go out: {}", words::safe(&error)),
-                    field: None,
-                }),
-            };
-        }
-        _ => {}
-    }
-    admin(client).await
-}
-
-/// What this person may not see is absent.
-fn allowed<T>(asked: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
-    match asked {
-        Ok(found) => Ok(Some(found)),
-        Err(ClientError::Refused { status: 403, .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-async fn incident(
-    client: &Client,
-    id: String,
-    (node, metric): (String, String),
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Answer, ClientError> {
-    let query = RangeQuery {
-        from: Some(from),
-        to: Some(to),
-        node: Some(node),
-        metric: Some(metric),
-        buckets: Some(INCIDENT_BUCKETS),
-        ..RangeQuery::default()
-    };
-    let values = client.get("/api/v1/data/byDate", &query).await?;
-    let query = MailQuery {
-        incident: Some(id.clone()),
-        limit: Some(MAILS_SHOWN),
-    };
-    let mails: Option<Mails> = allowed(client.get("/api/v1/mails", &query).await)?;
-    let mails = mails.map(|mails| mails.mails);
-    Ok(Answer::Incident(Box::new(IncidentFacts {
-        id,
-        mails,
-        values,
-    })))
-}
-
-async fn admin(client: &Client) -> Result<Answer, ClientError> {
-    let users: Option<Users> = allowed(client.get("/api/v1/users", &()).await)?;
-    let sessions: Option<Sessions> = allowed(client.get("/api/v1/sessions", &()).await)?;
-    let query = MailQuery {
-        incident: None,
-        limit: Some(MAILS_SHOWN),
-    };
-    let mails: Option<Mails> = allowed(client.get("/api/v1/mails", &query).await)?;
-    Ok(Answer::Admin(Box::new(Admin {
-        station: client.get("/api/v1/station", &()).await?,
-        health: client.health().await?,
-        users: users.map(|users| users.users),
-        sessions: sessions.map(|sessions| sessions.sessions),
-        mails: mails.map(|mails| mails.mails),
-    })))
-}
-
-async fn history(client: &Client, question: Question) -> Result<Answer, ClientError> {
-    let present = buckets(client, &question, question.from, question.to).await?;
-    let before = match question.shift {
-        Some(shift) => {
-            let (from, to) = (question.from - shift, question.to - shift);
-            buckets(client, &question, from, to).await?
-        }
-        None => Vec::new(),
-    };
-    Ok(Answer::Chart(Box::new(History {
-        question,
-        present,
-        before,
-    })))
-}
-
-async fn sparks(client: &Client, nodes: Vec<String>) -> Result<Answer, ClientError> {
-    let mut recent = Vec::new();
-    for node in &nodes {
-        let query = RangeQuery {
-            node: Some(node.clone()),
-            ..recent_query()
-        };
-        recent.push(client.get("/api/v1/data/byDate", &query).await?);
-    }
-    Ok(Answer::Sparks { nodes, recent })
-}
-
-async fn buckets(
-    client: &Client,
-    question: &Question,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Vec<BucketsReply>, ClientError> {
-    debug_assert!(to - from > TimeDelta::zero(), "the window is never empty");
-    let mut replies = Vec::new();
-    for node in &question.nodes {
-        let query = RangeQuery {
-            from: Some(from),
-            to: Some(to),
-            node: Some(node.clone()),
-            buckets: Some(question.buckets),
-            ..RangeQuery::default()
-        };
-        replies.push(client.get("/api/v1/data/byDate", &query).await?);
-    }
-    Ok(replies)
 }

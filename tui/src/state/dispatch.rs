@@ -33,8 +33,7 @@ impl State {
             }
             Cmd::Palette => self.modal = Some(Modal::Palette(PaletteState::default())),
             Cmd::Line => self.modal = Some(Modal::Line(LineState::default())),
-            Cmd::Filter if self.has_list() => self.filtering = true,
-            Cmd::Filter => self.say("there is no list here to filter", true),
+            Cmd::Filter => self.begin_filter(),
             Cmd::Back => self.back(),
             Cmd::Undo => return self.undo(),
             Cmd::Copy => return self.copy(),
@@ -96,6 +95,14 @@ impl State {
             Cmd::Refresh => return vec![Action::LoadAdmin],
         }
         Vec::new()
+    }
+
+    fn begin_filter(&mut self) {
+        if self.has_list() {
+            self.filtering = true;
+        } else {
+            self.say("there is no list here to filter", true);
+        }
     }
 
     /// Switches the marked actuator over; what repeats rests or runs again.
