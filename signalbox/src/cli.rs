@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, demo, dial_stdio, fingerprint, health, incidents, login, logout, nodes,
-    publish, rules, send, serve, sessions, silence, sim, store, subscribe, terminal, user, watch,
+    commands, config, data, demo, dial_stdio, fingerprint, health, incidents, login, logout, mail,
+    nodes, publish, rules, send, serve, sessions, silence, sim, store, subscribe, terminal, user,
+    watch,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -50,6 +51,9 @@ enum Verb {
     /// Hold mails back for a while: make, list, end silences
     #[command(subcommand)]
     Silence(silence::SilenceVerb),
+    /// List the mail outbox, try a mail again, or send a test mail
+    #[command(subcommand)]
+    Mail(mail::MailVerb),
     /// Tell whether the station, its store and its broker work; exit code 1 when not
     Health(health::Args),
     /// Print the fingerprint of the station's certificate, to compare it
@@ -102,6 +106,7 @@ impl Cli {
             Verb::Rules(args) => rules::run(args).await,
             Verb::Incidents(args) => incidents::run(args).await,
             Verb::Silence(verb) => silence::run(verb).await,
+            Verb::Mail(verb) => mail::run(verb).await,
             Verb::Health(args) => health::run(args).await,
             Verb::Fingerprint(args) => fingerprint::run(args).await,
             Verb::Sessions(args) => sessions::run(args).await,

@@ -30,7 +30,7 @@ pub(crate) fn story(
     lines.push(String::new());
     let mut told = vec![(incident.began_at, "the condition began to hold".to_owned())];
     told.extend(incident.fired_at.map(|at| (at, "it fired".to_owned())));
-    let acted = "the rule's command was ordered";
+    let acted = "the rule acted on it";
     told.extend(incident.acted_at.map(|at| (at, acted.to_owned())));
     told.extend(incident.steps.iter().map(|one| (one.at, step(one))));
     told.extend(mails.iter().map(|mail| (mail.created_at, letter(mail))));

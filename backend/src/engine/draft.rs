@@ -11,7 +11,7 @@ use signalbox_protocol::api::{
 use super::state::State;
 use crate::{
     ingest::{Number, Sample},
-    store::{Batch, CommandRow, MailRelease, Mark, NewMail, NodeSamples},
+    store::{Batch, CommandRow, MailMove, MailRelease, Mark, NewMail, NodeSamples},
 };
 
 /// A node and one of its boots: what sequence numbers count within.
@@ -36,6 +36,7 @@ pub(super) struct Draft {
     /// Nodes that are to be sent their configuration after the commit.
     pub(super) send_config: BTreeSet<String>,
     pub(super) mails: Vec<NewMail>,
+    pub(super) mails_moved: Vec<MailMove>,
     pub(super) mails_released: Vec<MailRelease>,
     pub(super) bad_messages: Vec<Message>,
 
@@ -102,6 +103,7 @@ impl Draft {
                 .filter_map(|node| state.configs.get(node).cloned())
                 .collect(),
             mails: std::mem::take(&mut self.mails),
+            mails_moved: std::mem::take(&mut self.mails_moved),
             mails_released: std::mem::take(&mut self.mails_released),
             bad_messages: std::mem::take(&mut self.bad_messages),
             ..Batch::default()

@@ -9,6 +9,7 @@ mod configs;
 mod deadlines;
 mod draft;
 mod heart;
+mod held;
 mod incidents;
 mod link;
 mod messages;

@@ -139,6 +139,9 @@ impl State {
             silence: silenced.id.clone(),
             until_at: silenced.until_at,
         });
+        if let Some(hold) = &mail.held {
+            self.held.note(incident.clone(), hold.silence.clone());
+        }
         draft.mails.push(mail);
     }
 }

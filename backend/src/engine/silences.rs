@@ -176,9 +176,13 @@ impl State {
         self.silences.next_at()
     }
 
-    /// Marks every open incident with the silence that it is under now; where there is none any
+    /// Marks every open incident with the silence that it is under now, and lets what waits for one
+    /// that is over wait for another that covers it; where there is none any
     /// more, tells what was held back, as far as it is still true.
     fn mark_silenced(&mut self, by: Option<&str>, now: DateTime<Utc>, draft: &mut Draft) {
+        draft
+            .mails_moved
+            .extend(self.held.wait_anew(&self.silences));
         let changed: Vec<_> = self
             .incidents
             .iter()

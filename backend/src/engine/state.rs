@@ -16,7 +16,7 @@ use signalbox_protocol::api::{
 };
 use ulid::{Generator, Ulid};
 
-use super::{draft::Draft, open::OpenIncidents, seen::Seen, silences::Silences};
+use super::{draft::Draft, held::Held, open::OpenIncidents, seen::Seen, silences::Silences};
 use crate::{
     config::Config,
     store::{ActuatorFacts, CommandRow, Latest, Loaded, MARKS_PER_NODE_MAX, NodeFacts},
@@ -72,6 +72,8 @@ pub(super) struct State {
     pub(super) incidents: OpenIncidents,
     /// Those that are not over.
     pub(super) silences: Silences,
+    /// What waits for them.
+    pub(super) held: Held,
     /// Open ones.
     pub(super) commands: BTreeMap<String, CommandRow>,
     /// Done with lately, for an answer that comes late or twice.
@@ -108,6 +110,7 @@ impl State {
             rules_of_metric: HashMap::new(),
             incidents: loaded.incidents.into_iter().collect(),
             silences: loaded.silences.into_iter().collect(),
+            held: loaded.held.into_iter().collect(),
             commands: by(loaded.commands, |row| row.command.id.clone()).collect(),
             finished: by(loaded.finished, |command| command.id.clone()).collect(),
             schedules: by(loaded.schedules, |schedule| schedule.id.clone()).collect(),

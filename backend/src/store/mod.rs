@@ -37,9 +37,10 @@ use signalbox_protocol::api::{
 };
 
 pub use self::rows::{
-    ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX, Latest,
-    Loaded, MARKS_PER_NODE_MAX, Mail, MailHold, MailKind, MailRelease, MailState, Mark, NewMail,
-    NodeFacts, NodeSamples, Retention, SampleFilter, Sealed, SessionRow,
+    ActuatorFacts, BAD_MESSAGES_MAX, Batch, CommandRow, Committed, FINISHED_COMMANDS_MAX,
+    HeldIncident, Latest, Loaded, MARKS_PER_NODE_MAX, Mail, MailHold, MailKind, MailMove,
+    MailRelease, MailState, Mark, NewMail, NodeFacts, NodeSamples, Retention, SampleFilter, Sealed,
+    SessionRow,
 };
 pub use self::{
     copy::{Copied, Progress, copy},

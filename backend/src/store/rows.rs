@@ -155,6 +155,26 @@ pub struct MailHold {
     pub until_at: DateTime<Utc>,
 }
 
+/// A mail that waits for a silence waits for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailMove {
+    /// The incident whose mails these are.
+    pub incident: String,
+    /// The silence that they waited for.
+    pub from: String,
+    /// The one that they wait for now.
+    pub to: MailHold,
+}
+
+/// An incident whose mail waits for a silence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldIncident {
+    /// The incident, which may be closed.
+    pub incident: Incident,
+    /// Id of the silence.
+    pub silence: String,
+}
+
 /// Mails that waited for a silence are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailRelease {
@@ -226,6 +246,8 @@ pub struct Batch {
     pub configs: Vec<NodeConfig>,
     /// Mails to send.
     pub mails: Vec<NewMail>,
+    /// Mails that wait for another silence now; before the next.
+    pub mails_moved: Vec<MailMove>,
     /// Silences whose mails wait no longer.
     pub mails_released: Vec<MailRelease>,
     /// Bad and denied messages; grouped by (topic, reason) by the store. `id` is ignored.
@@ -264,6 +286,8 @@ pub struct Loaded {
     pub incidents: Vec<Incident>,
     /// Silences that are not over.
     pub silences: Vec<Silence>,
+    /// Those whose mails wait for a silence, by id.
+    pub held: Vec<HeldIncident>,
     /// Commands for which [`CommandRow::is_open`] holds.
     pub commands: Vec<CommandRow>,
     /// All schedules.

@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod mail;
 pub(crate) mod nodes;
 pub(crate) mod publish;
 pub(crate) mod rules;

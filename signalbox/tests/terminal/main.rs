@@ -6,6 +6,7 @@
     reason = "a failed expectation is a failed test, also in its helpers"
 )]
 
+mod alarms;
 mod plans;
 mod station;
 mod tasks;

@@ -148,7 +148,16 @@ fn a_refused_mail_is_given_up_and_shown_and_the_next_one_goes() {
     let why = failed["last_error"].as_str().unwrap();
     assert!(why.contains("550") || why.contains("no such user"), "{why}");
     smtp.expect_none("tried", QUIET);
+    let unsent = station.json(&["mail", "list", "--unsent"]);
+    assert_eq!(unsent["mails"], json!([failed]));
+    let tested = station.verb(&["mail", "test", "ben@example.org"]);
+    assert_eq!(tested.code, 1, "{}", tested.err);
+    assert!(tested.out.contains("did not go out"), "{}", tested.out);
+    smtp.expect("tried");
     mode(&mut smtp, "accept");
+    let id = failed["id"].as_str().unwrap();
+    station.verb(&["mail", "retry", id]).good();
+    assert_eq!(header(&smtp.expect("mail"), "x-signalbox-state"), "firing");
     measured(&mut node, 20.0);
     assert_eq!(
         header(&smtp.expect("mail"), "x-signalbox-state"),

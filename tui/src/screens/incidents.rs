@@ -19,11 +19,11 @@ use crate::{
 
 const COLUMNS: [Column; 7] = [
     Column::new("STATE", (7, 7), 0),
-    Column::new("NODE", (10, 24), 0),
-    Column::new("CONDITION", (16, 32), 0),
+    Column::new("NODE", (10, 18), 0),
+    Column::new("CONDITION", (16, 26), 0),
     Column::new("SINCE", (8, 12), 2),
     Column::new("LASTED", (6, 7), 3),
-    Column::new("PEAK", (7, 12), 1),
+    Column::new("PEAK", (7, 10), 1),
     Column::new("SEVERITY", (8, 100), 4),
 ];
 const SILENCES: [Column; 5] = [
@@ -52,7 +52,14 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
 fn draw_incidents(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let incidents = state.shown_incidents();
     if incidents.is_empty() {
-        put(buf, area, 1, 2, "nothing has fired", theme.dim());
+        put(
+            buf,
+            area,
+            1,
+            2,
+            "nothing has fired; rules (`2`) say what does",
+            theme.dim(),
+        );
     }
     table(
         &COLUMNS,

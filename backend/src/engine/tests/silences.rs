@@ -174,6 +174,35 @@ async fn the_last_of_several_silences_decides() {
 }
 
 #[tokio::test]
+async fn a_recovery_waits_for_the_last_silence_that_covers_it() {
+    let mut rig = watched().await;
+    rig.measure("t", 31.0).await;
+    assert_eq!(kinds(&rig).await, [MailKind::Firing]);
+    rig.silence(hour(&json!({"duration_s": 600}))).await;
+    let longest = rig.silence(hour(&json!({}))).await;
+    rig.turn_ms(10_000);
+    rig.measure("t", 20.0).await;
+    rig.restart().await;
+    let due = async |rig: &Rig| rig.store.real.due_mails(rig.now(), 10).await.unwrap().len();
+    assert_eq!(due(&rig).await, 1, "that it fired");
+    rig.pass_s(60).await;
+    rig.ask(|reply| Request::EndSilence {
+        id: longest.id,
+        by: "ben".to_owned(),
+        reply,
+    })
+    .await
+    .unwrap();
+    assert_eq!(due(&rig).await, 1, "the shorter silence covers it still");
+    // One that is made later holds it longer.
+    rig.silence(hour(&json!({"duration_s": 1_200}))).await;
+    rig.pass_s(600).await;
+    assert_eq!(due(&rig).await, 1);
+    rig.pass_s(700).await;
+    assert_eq!(due(&rig).await, 2, "none is left");
+}
+
+#[tokio::test]
 async fn a_planned_silence_begins_by_itself_and_others_are_not_hit() {
     let mut rig = watched().await;
     for more in [

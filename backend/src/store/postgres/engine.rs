@@ -5,8 +5,9 @@ use signalbox_protocol::api::command::Command;
 
 use super::{PostgresStore, call, insert};
 use crate::store::{
-    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, Loaded,
-    NodeFacts, Result,
+    ActuatorFacts, Batch, CommandRow, Committed, EngineStore, FINISHED_COMMANDS_MAX, HeldIncident,
+    Loaded, NodeFacts, Result,
+    convert::from_doc,
     listing::{
         ActuatorRow, MarkRow, NodeRow, OpenCommandRow, command_of, docs_of, latest_of, mark_of,
     },
@@ -61,6 +62,7 @@ impl PostgresStore {
             silences: self
                 .docs("SELECT doc FROM silence WHERE open ORDER BY id")
                 .await?,
+            held: self.held_incidents().await?,
             commands: self.open_commands().await?,
             schedules: self.docs("SELECT doc FROM schedule ORDER BY id").await?,
             configs: self
@@ -69,6 +71,22 @@ impl PostgresStore {
             finished: self.finished_commands().await?,
             latest: latest_of(&self.catalog),
         })
+    }
+
+    async fn held_incidents(&self) -> Result<Vec<HeldIncident>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT mail.held_by, incident.doc FROM mail \
+             JOIN incident ON incident.id = mail.incident \
+             WHERE mail.held_by IS NOT NULL AND mail.state = 'queued' ORDER BY incident.id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(silence, doc)| {
+                let incident = from_doc(&doc)?;
+                Ok(HeldIncident { incident, silence })
+            })
+            .collect()
     }
 
     async fn open_commands(&self) -> Result<Vec<CommandRow>> {

@@ -105,6 +105,8 @@ statements! {
         $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::text[]) \
         AS new (id, incident, kind, recipient, subject, body, at, due, held_by) \
         ON CONFLICT DO NOTHING";
+    move_mails: "UPDATE mail SET next_try_us = $1, held_by = $2 \
+        WHERE held_by = $3 AND incident = $4 AND state = 'queued' AND tries = 0";
     release_mails: "UPDATE mail SET next_try_us = $1, held_by = NULL \
         WHERE held_by = $2 AND state = 'queued' AND tries = 0";
     count_bad_messages: "INSERT INTO bad_message AS b (group_hash, topic, reason, node, denied, \

@@ -238,6 +238,15 @@ fn mails<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, batch: &'c
         ];
         pipeline.send(&statements.add_mails, values);
     }
+    for moved in &batch.mails_moved {
+        let values = values![
+            us(moved.to.until_at),
+            moved.to.silence.as_str(),
+            moved.from.as_str(),
+            moved.incident.as_str()
+        ];
+        pipeline.send(&statements.move_mails, values);
+    }
     for release in &batch.mails_released {
         let values = values![us(release.at), release.silence.as_str()];
         pipeline.send(&statements.release_mails, values);

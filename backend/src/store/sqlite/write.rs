@@ -262,6 +262,18 @@ async fn write_mails(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
                 .bind(mail.held.as_ref().map(|hold| &hold.silence));
         })
         .await?;
+    for moved in &batch.mails_moved {
+        pipeline
+            .add(
+                "UPDATE mail SET next_try_us = ?, held_by = ? \
+                 WHERE held_by = ? AND incident = ? AND state = 'queued' AND tries = 0",
+            )
+            .bind(us(moved.to.until_at))
+            .bind(&moved.to.silence)
+            .bind(&moved.from)
+            .bind(&moved.incident);
+        pipeline.flush().await?;
+    }
     for release in &batch.mails_released {
         pipeline
             .add(

@@ -134,6 +134,7 @@ pub(in crate::store) async fn what_a_batch_wrote_is_loaded_after_reopening<F: Fi
         schedules: batch.schedules.clone(),
         silences: batch.silences.clone(),
         configs: batch.configs.clone(),
+        held: Vec::new(),
         finished: vec![finished.command],
         latest: vec![latest("attic", "soil", at_s(2), 1e300)],
     });

@@ -1,12 +1,14 @@
 //! Mails on their way.
 
+use signalbox_protocol::api::incident::{Incident, IncidentState};
+
 use super::{
     Fixture, at_s,
-    rows::{id, mail},
+    rows::{id, incident, mail},
 };
 use crate::store::{
-    Batch, EngineStore as _, Mail, MailHold, MailKind, MailRelease, MailState, OutboxStore,
-    StoreError,
+    Batch, EngineStore as _, Mail, MailHold, MailKind, MailMove, MailRelease, MailState,
+    OutboxStore, StoreError,
 };
 
 async fn with_mails<F: Fixture>(fixture: &F) -> F::Store {
@@ -158,6 +160,32 @@ pub(in crate::store) async fn a_held_mail_is_due_after_its_silence<F: Fixture>()
     let kinds: Vec<_> = due.iter().map(|mail| mail.mail.kind).collect();
     let (one, two) = (MailKind::Reminder(1), MailKind::Reminder(2));
     assert_eq!(kinds, [MailKind::Recovery, one, two]);
+    // The silence of one incident's mails is another one now: the end of `S` lets out the rest.
+    let mut other = held(4, MailKind::Recovery, "S");
+    other.incident = id(901);
+    let moved = Batch {
+        mails: vec![other],
+        mails_moved: vec![MailMove {
+            incident: id(901),
+            from: "S".to_owned(),
+            to: MailHold {
+                silence: "U".to_owned(),
+                until_at: at_s(2_000),
+            },
+        }],
+        incidents: vec![Incident {
+            id: id(901),
+            ..incident(901, IncidentState::Closed)
+        }],
+        ..Batch::default()
+    };
+    store.commit(&moved).await.unwrap();
+    let loaded = store.load().await.unwrap().held;
+    let waits: Vec<_> = loaded
+        .iter()
+        .map(|held| (held.incident.id.as_str(), held.silence.as_str()))
+        .collect();
+    assert_eq!(waits, [(id(901).as_str(), "U")]);
     let release = Batch {
         mails_released: vec![MailRelease {
             silence: "S".to_owned(),
