@@ -143,8 +143,8 @@ fn told(state: &State, command: &Command) -> String {
 /// Who asked, and why.
 fn who(state: &State, command: &Command) -> String {
     let who = state.who_asked(command);
-    match &command.reason {
-        Some(reason) => format!("{who} ({})", words::safe(reason)),
+    match State::why_asked(command) {
+        Some(reason) => format!("{who} ({reason})"),
         None => who,
     }
 }

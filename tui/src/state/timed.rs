@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::command::{
-    Action as Order, Command, CommandState, Schedule, SchedulePatch,
+    Action as Order, Command, CommandState, Origin, Schedule, SchedulePatch,
 };
 
 use super::{CommandsPage, Modal, ScheduleForm, State};
@@ -186,7 +186,7 @@ impl State {
             Some(format!("{:<10} {}", "result", words::state(command.state))),
             told("", &command.outcome),
             Some(format!("{:<10} {}", "by", self.who_asked(command))),
-            told("why", &command.reason),
+            told("why", &Self::why_asked(command)),
             time("asked", Some(command.requested_at)),
             time("not before", command.not_before),
             time("sent", command.sent_at),
@@ -203,16 +203,13 @@ impl State {
 
     /// Who asked for a command: a person, or what made it, by its name as far as it is known.
     pub(crate) fn who_asked(&self, command: &Command) -> String {
-        use signalbox_protocol::api::command::Origin;
         match &command.origin {
             Origin::User { username } => words::safe(username),
-            Origin::Rule { rule, .. } => {
-                let found = self.rules.iter().find(|known| known.id == *rule);
-                found.map_or_else(
-                    || "a rule".to_owned(),
-                    |rule| format!("rule {}", words::safe(&rule.spec.name)),
-                )
-            }
+            // A rule gives its name as the reason.
+            Origin::Rule { .. } => command.reason.as_ref().map_or_else(
+                || "a rule".to_owned(),
+                |name| format!("rule {}", words::safe(name)),
+            ),
             Origin::Schedule { schedule } => {
                 let found = self.schedules.iter().find(|known| known.id == *schedule);
                 found.map_or_else(
@@ -222,5 +219,11 @@ impl State {
             }
             Origin::Station => "the station".to_owned(),
         }
+    }
+
+    /// Why a command was asked for, where that says more than who did.
+    pub(crate) fn why_asked(command: &Command) -> Option<String> {
+        let reason = command.reason.as_deref().map(words::safe);
+        reason.filter(|_| !matches!(command.origin, Origin::Rule { .. }))
     }
 }
