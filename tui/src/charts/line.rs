@@ -1,6 +1,8 @@
 //! A line chart: means joined, minimum to maximum as bars, gaps as gaps with their cause, a
 //! steady scale of round numbers, thresholds, incidents and commands, and cursors.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use ratatui::{
     buffer::Buffer,
@@ -23,9 +25,39 @@ use crate::{
 
 /// One line.
 pub(crate) struct Track<'a> {
-    pub(crate) points: &'a [Point],
+    pub(crate) points: Cow<'a, [Point]>,
     pub(crate) gap_ms: i64,
     pub(crate) colour: Color,
+}
+
+impl Track<'_> {
+    /// The same line where `from` of its own scale lies at `to` of another one.
+    pub(crate) fn onto(mut self, from: (f64, f64), to: (f64, f64)) -> Self {
+        let slope = (to.1 - to.0) / (from.1 - from.0);
+        let moved = |value: f64| to.0 + (value - from.0) * slope;
+        for point in self.points.to_mut() {
+            point.min = moved(point.min);
+            point.mean = moved(point.mean);
+            point.max = moved(point.max);
+        }
+        self
+    }
+
+    /// Ends of the scale that this line has alone; `None` without points.
+    pub(crate) fn ends(&self) -> Option<(f64, f64)> {
+        let (low, high, _) = scale_of([self])?;
+        Some((low, high))
+    }
+}
+
+/// A scale for these lines.
+fn scale_of<'a>(tracks: impl IntoIterator<Item = &'a Track<'a>>) -> Option<(f64, f64, f64)> {
+    let points = tracks.into_iter().flat_map(|track| track.points.iter());
+    let ends = points.fold(None, |ends: Option<(f64, f64)>, point| {
+        let (min, max) = ends.unwrap_or((point.min, point.max));
+        Some((min.min(point.min), max.max(point.max)))
+    });
+    ends.map(|(min, max)| scale(min, max))
 }
 
 /// Something that happened at a time, or from one time to another.
@@ -114,11 +146,8 @@ impl LineChart<'_> {
     }
 
     fn scale(&self) -> Option<(f64, f64, f64)> {
-        let all = || self.tracks.iter().flat_map(|track| track.points);
-        let min = all().map(|point| point.min).reduce(f64::min)?;
-        let max = all().map(|point| point.max).reduce(f64::max)?;
-        let (min, max) = self.bounds.unwrap_or((min, max));
-        Some(scale(min, max))
+        let own = scale_of(&self.tracks)?;
+        Some(self.bounds.map_or(own, |(min, max)| scale(min, max)))
     }
 
     fn draw_times(&self, plot: Rect, y: u16, theme: Theme, buf: &mut Buffer) {
@@ -184,11 +213,11 @@ impl LineChart<'_> {
             }
             for track in &self.tracks {
                 context.layer();
-                for point in track.points {
+                for point in &*track.points {
                     let x = self.x(point.at);
                     context.draw(&Line::new(x, point.min, x, point.max, track.colour));
                 }
-                for (one, next) in joined(track.points, track.gap_ms) {
+                for (one, next) in joined(&track.points, track.gap_ms) {
                     let (x, next_x) = (self.x(one.at), self.x(next.at));
                     context.draw(&Line::new(x, one.mean, next_x, next.mean, track.colour));
                 }
@@ -305,6 +334,28 @@ mod tests {
             assert!(low <= min && high >= max && step > 0.0, "{min} {max}");
             assert!((high - low) / step <= 12.0);
         }
+    }
+
+    #[test]
+    fn a_line_keeps_its_place_on_another_scale() {
+        let point = |value: f64| Point {
+            at: DateTime::UNIX_EPOCH,
+            n: 1,
+            min: value - 1.0,
+            mean: value,
+            max: value + 1.0,
+        };
+        let track = Track {
+            points: Cow::Owned(vec![point(20.0), point(24.0)]),
+            gap_ms: 0,
+            colour: Color::Red,
+        };
+        assert_eq!(track.ends(), Some((18.0, 26.0)));
+        let moved = track.onto((18.0, 26.0), (400.0, 480.0));
+        let means: Vec<f64> = moved.points.iter().map(|point| point.mean).collect();
+        assert_eq!(means, [420.0, 460.0]);
+        assert_eq!((moved.points[0].min, moved.points[0].max), (410.0, 430.0));
+        assert_eq!(moved.ends(), Some((400.0, 480.0)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Line] = &[
     (Node,      "Enter c",         Cmd::OpenChart,      "full chart",                    true),
     (Node,      "m Tab",           Cmd::NextMetric,     "metric",                        true),
     (Node,      "e",               Cmd::Edit,           "configure the node",            false),
-    (Node,      "v",               Cmd::Layout,         "one chart, or all stacked",     false),
+    (Node,      "v",               Cmd::Layout,         "one chart, stacked, overlaid",  false),
     (Node,      "-",               Cmd::Wider,          "longer range",                  true),
     (Node,      "+ =",             Cmd::Narrower,       "shorter range",                 true),
     (Node,      "[",               Cmd::Earlier,        "earlier times",                 false),

@@ -94,7 +94,7 @@ pub(super) fn draw_series(
     hits.add(plot, Target::Chart(0.0));
 }
 
-fn shape<'a>(
+pub(super) fn shape<'a>(
     state: &'a State,
     chart: &'a Chart,
     series: &Series,
@@ -112,7 +112,7 @@ fn shape<'a>(
     let before = chart.points_before(series, state.now);
     if chart.compare != Compare::No && !stacked {
         tracks.push(Track {
-            points: before,
+            points: before.into(),
             gap_ms: chart.gap_ms(before),
             colour: theme.dim().fg.unwrap_or_default(),
         });
@@ -125,7 +125,7 @@ fn shape<'a>(
     for (at, node) in nodes.into_iter().enumerate().rev() {
         let points = chart.points(&(node.clone(), series.1.clone()), state.now);
         tracks.push(Track {
-            points,
+            points: points.into(),
             gap_ms: chart.gap_ms(points),
             colour: theme.series(at),
         });
@@ -134,7 +134,7 @@ fn shape<'a>(
         Scale::Auto => None,
         Scale::Fixed(low, high) => (!stacked).then_some((low, high)),
         Scale::Shared => {
-            let all = || tracks.iter().flat_map(|track| track.points);
+            let all = || tracks.iter().flat_map(|track| track.points.iter());
             let known = state.shared_bounds(&series.1);
             let low = all()
                 .map(|point| point.min)
@@ -294,7 +294,7 @@ fn signed(span: TimeDelta) -> String {
 }
 
 /// A span as people say it.
-fn span_text(span: TimeDelta) -> String {
+pub(super) fn span_text(span: TimeDelta) -> String {
     let s = span.num_seconds();
     match s {
         _ if s % 86_400 == 0 && s > 86_400 => format!("{} days", s / 86_400),

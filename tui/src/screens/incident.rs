@@ -79,7 +79,7 @@ fn chart(state: &State, view: &IncidentView, theme: Theme, area: Rect, buf: &mut
     };
     let chart = LineChart {
         tracks: vec![Track {
-            points: &view.points,
+            points: view.points.as_slice().into(),
             gap_ms: GAP_MS_MIN,
             colour: theme.series(0),
         }],

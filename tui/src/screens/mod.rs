@@ -18,6 +18,7 @@ mod log;
 mod login;
 mod messages;
 mod node;
+mod overlaid;
 mod overview;
 mod rows;
 mod rule_form;

@@ -11,11 +11,16 @@ use signalbox_protocol::api::{
 };
 
 use super::{
-    Hits, cell, chart,
+    Hits, cell, chart, overlaid,
     overview::{actuator_text, presence, value},
     put, row,
 };
-use crate::{node_settings, state::State, theme::Theme, words};
+use crate::{
+    node_settings,
+    state::{NodeCharts, State},
+    theme::Theme,
+    words,
+};
 
 /// Rows of commands and messages.
 const RECENT_SHOWN: usize = 4;
@@ -45,7 +50,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let names = state.metrics();
     let many = u16::try_from(names.len()).unwrap_or(u16::MAX).max(1);
     let each = charts.height / many;
-    if state.shows_stacked() && each >= STACKED_ROWS_MIN {
+    let layout = state.node_charts();
+    if layout == NodeCharts::Stacked && each >= STACKED_ROWS_MIN {
         for (at, metric) in (0..).zip(&names) {
             let place = Rect {
                 y: charts.y + at * each,
@@ -55,6 +61,10 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
             let series = (node.name.clone(), metric.clone());
             chart::draw_series(state, &series, true, theme, place, buf, hits);
         }
+    } else if layout == NodeCharts::Overlaid
+        && let Some(series) = state.series()
+    {
+        overlaid::draw(state, &series, theme, charts, buf, hits);
     } else if let Some(series) = state.series() {
         chart::draw_series(state, &series, false, theme, charts, buf, hits);
     } else {

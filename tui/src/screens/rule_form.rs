@@ -110,7 +110,7 @@ fn dry_run_chart(
     let chart = LineChart {
         tracks: shown
             .map(|(at, points)| line::Track {
-                points,
+                points: points.into(),
                 gap_ms,
                 colour: theme.series(at),
             })

@@ -3,7 +3,9 @@
 use signalbox_protocol::api::command::Action as Order;
 use tui_input::Input;
 
-use super::{Chart, LineState, Modal, NodesView, PaletteState, Prompt, PromptKind, Scale, State};
+use super::{
+    Chart, LineState, Modal, NodeCharts, NodesView, PaletteState, Prompt, PromptKind, Scale, State,
+};
 use crate::{
     event::Action,
     keymap::{Cmd, Place},
@@ -202,20 +204,26 @@ impl State {
             Place::Commands => self.commands_page = self.commands_page.next(),
             Place::Admin => self.admin_page = self.admin_page.next(),
             _ => {
-                let stacked = self.shows_stacked();
+                let layout = self.node_charts();
                 if let Some(chart) = &mut self.chart {
-                    chart.stacked = Some(!stacked);
+                    chart.layout = Some(layout.next());
                 }
             }
         }
     }
 
-    /// Whether a node's page shows all its metrics below each other.
-    pub(crate) fn shows_stacked(&self) -> bool {
-        let many = self.metrics().len().max(1);
-        let roomy = usize::from(self.size.1) / many >= STACKED_ROWS;
-        let chosen = self.chart.as_ref().and_then(|chart| chart.stacked);
-        chosen.unwrap_or(many > 1 && roomy)
+    /// How a node's page shows its metrics: as chosen, else as there is room.
+    pub(crate) fn node_charts(&self) -> NodeCharts {
+        let chosen = self.chart.as_ref().and_then(|chart| chart.layout);
+        chosen.unwrap_or_else(|| {
+            let many = self.metrics().len().max(1);
+            let roomy = usize::from(self.size.1) / many >= STACKED_ROWS;
+            if many > 1 && roomy {
+                NodeCharts::Stacked
+            } else {
+                NodeCharts::One
+            }
+        })
     }
 
     /// How nodes are shown: as chosen, else as it suits their number and the width.

@@ -53,7 +53,7 @@ pub(crate) use incident::{INCIDENT_BUCKETS, IncidentFacts, IncidentView};
 pub(crate) use line::{LineState, usage as line_usage};
 pub(crate) use lists::ActuatorRow;
 pub(crate) use modal::{Modal, Prompt, PromptKind};
-pub(crate) use pages::{AdminPage, CommandsPage, IncidentsPage, NodesView, SortBy};
+pub(crate) use pages::{AdminPage, CommandsPage, IncidentsPage, NodeCharts, NodesView, SortBy};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
 pub(crate) use plot::Gap;
 pub(crate) use rule_form::{DryRunState, RuleForm, severity_word};

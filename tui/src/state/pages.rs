@@ -56,6 +56,27 @@ impl NodesView {
     }
 }
 
+/// How a node's page shows its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodeCharts {
+    /// The marked metric alone.
+    One,
+    /// Below each other.
+    Stacked,
+    /// In one chart, each on a scale of its own.
+    Overlaid,
+}
+
+impl NodeCharts {
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::One => Self::Stacked,
+            Self::Stacked => Self::Overlaid,
+            Self::Overlaid => Self::One,
+        }
+    }
+}
+
 /// A part of the commands' screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum CommandsPage {

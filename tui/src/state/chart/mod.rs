@@ -10,6 +10,8 @@ use signalbox_protocol::api::data::BucketsReply;
 pub(super) use data::tracks;
 pub(crate) use data::{Point, Track};
 
+use super::NodeCharts;
+
 /// Spans that zooming goes through, in seconds.
 const SPANS_S: [i64; 16] = [
     60,
@@ -130,8 +132,8 @@ pub(crate) struct Chart {
     pub(crate) mark: Option<DateTime<Utc>>,
     pub(crate) scale: Scale,
     pub(crate) compare: Compare,
-    /// All metrics of the node below each other; `None` goes by the height.
-    pub(crate) stacked: Option<bool>,
+    /// How the node's metrics are shown on its page; `None` goes by the height.
+    pub(crate) layout: Option<NodeCharts>,
     tracks: BTreeMap<Series, Track>,
     before: BTreeMap<Series, Track>,
     /// Live samples since the station was asked last.
@@ -156,7 +158,7 @@ impl Chart {
             mark: None,
             scale: Scale::Auto,
             compare: Compare::No,
-            stacked: None,
+            layout: None,
             tracks: BTreeMap::new(),
             before: BTreeMap::new(),
             came: BTreeMap::new(),

@@ -5,12 +5,13 @@ use super::*;
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (220, 60)];
 
 /// The screens, and the keys that lead there from the overview.
-const SCREENS: [(&str, &str); 27] = [
+const SCREENS: [(&str, &str); 28] = [
     ("nodes", "1"),
     ("rows", ":layout\n"),
     ("cards", "1v"),
     ("node", "\n"),
-    ("stacked", "\nv"),
+    ("node_v", "\nv"),
+    ("node_vv", "\nvv"),
     ("chart", "c"),
     ("cursor", "cpxHHH"),
     ("rules", "2"),
