@@ -18,6 +18,7 @@ use signalbox_backend::{
     engine::{EngineHandle, EngineParts, Request, channel, start},
     ingest::{Body, Inbound, Number, Sample, Telemetry},
     live::Live,
+    logs::Logs,
     mqtt::{Link, LinkError, Publish},
     store::{Batch, Committed, EngineStore, Loaded, StoreError, sqlite},
 };
@@ -97,6 +98,7 @@ async fn run(real: bool, rules: u32, firing: bool) -> Result<Duration> {
         store,
         clock: Arc::new(SystemClock),
         live: Live::default(),
+        logs: Logs::start(std::path::PathBuf::new(), Live::default()),
         counters: Arc::default(),
         link: Arc::new(NoLink),
         config: watch::Sender::new(Arc::new(Config::default())).subscribe(),

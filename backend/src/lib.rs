@@ -8,6 +8,7 @@
 //! | `rules`, `alerts`, `commands` | samples, acks, deadlines | incidents, mails, commands (pure logic, used by the engine) |
 //! | [`store`] | batches | durable rows, and every query |
 //! | [`live`] | committed changes | events for every listener |
+//! | [`logs`] | frames of nodes' log lines | lines, read with the firmware's symbol table |
 //! | `auth`, `api` | HTTP requests | replies, sessions, the WebSocket |
 //! | [`tls`] | certificate and key | the encrypted side of the API's listener |
 //! | [`systemd`] | the engine's heartbeat, troubles | readiness, watchdog, a line of status |
@@ -24,6 +25,7 @@ pub mod health;
 pub mod ingest;
 pub mod listeners;
 pub mod live;
+pub mod logs;
 pub mod mqtt;
 pub mod prune;
 pub mod rules;

@@ -8,6 +8,8 @@ pub const TOPIC_BYTES_MAX: usize = 64;
 pub const TELEMETRY_BYTES_MAX: usize = 65_536;
 /// Bytes of a status, command or ack payload.
 pub const MESSAGE_BYTES_MAX: usize = 4_096;
+/// Bytes of a log payload.
+pub const LOG_BYTES_MAX: usize = 4_096;
 /// Samples of one telemetry message.
 pub const SAMPLES_MAX: usize = 256;
 /// Values of one sample.

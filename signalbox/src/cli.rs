@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{
-    commands, config, data, demo, dial_stdio, fingerprint, health, incidents, login, logout, mail,
-    nodes, publish, rules, send, serve, sessions, silence, sim, store, subscribe, terminal, user,
-    watch,
+    commands, config, data, demo, dial_stdio, fingerprint, firmware, health, incidents, login,
+    logout, mail, nodes, publish, rules, send, serve, sessions, silence, sim, store, subscribe,
+    terminal, user, watch,
 };
 
 /// A control station in the terminal for MQTT sensor nodes. Without a command it opens the
@@ -35,9 +35,12 @@ enum Verb {
     Logout(logout::Args),
     /// List nodes, or show one
     Nodes(nodes::ListArgs),
-    /// Give a node a login for the broker, or take it away; configure it
+    /// Give a node a login for the broker, or take it away; configure it; read its log
     #[command(subcommand)]
     Node(nodes::NodeVerb),
+    /// Give the station the images that nodes run, to read their logs
+    #[command(subcommand)]
+    Firmware(firmware::FirmwareVerb),
     /// Show, chart as numbers, or export samples
     Data(data::Args),
     /// Switch an actuator, now, for a while, at a time, or again and again
@@ -100,6 +103,7 @@ impl Cli {
             Verb::Logout(args) => logout::run(args).await,
             Verb::Nodes(args) => nodes::list(args).await,
             Verb::Node(verb) => nodes::node(verb).await,
+            Verb::Firmware(verb) => firmware::run(verb).await,
             Verb::Data(args) => data::run(args).await,
             Verb::Send(args) => send::run(args).await,
             Verb::Commands(args) => commands::run(args).await,

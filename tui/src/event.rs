@@ -10,6 +10,7 @@ use signalbox_protocol::api::{
     data::BucketsReply,
     event::{Event as Live, Hello},
     incident::{Acknowledge, Incident},
+    log::LogLine,
     mail::Mail,
     message::Message,
     node::{Node, NodeCredentials},
@@ -137,6 +138,8 @@ pub(crate) enum Answer {
     },
     /// What a rule would have done.
     DryRun(Result<(DryRunReply, BucketsReply), String>),
+    /// Log lines of a node, newest first.
+    Log { node: String, lines: Vec<LogLine> },
     /// For the window of an incident.
     Incident(Box<IncidentFacts>),
     /// The latest messages, newest first, now that they are looked at.
@@ -180,6 +183,8 @@ pub(crate) enum Action {
         /// With on: for so many seconds.
         for_s: Option<u32>,
     },
+    /// For the log lines of a node.
+    LoadLog(String),
     /// A command at a time, or one that repeats.
     AddTimed(Box<NewTimedCommand>),
     CancelCommand(Box<Command>),
@@ -270,6 +275,7 @@ impl Action {
             | Self::Mouse(_)
             | Self::Write { .. }
             | Self::LogIn { .. }
+            | Self::LoadLog(_)
             | Self::LoadChart(_)
             | Self::LoadSparks(_)
             | Self::LoadIncident { .. }

@@ -143,7 +143,7 @@ fn options(messages: bool) -> StreamOptions {
         without: if messages {
             Vec::new()
         } else {
-            vec![EventKind::Message]
+            vec![EventKind::Message, EventKind::Log]
         },
         pause_ms: STREAM_PAUSE_MS,
     }

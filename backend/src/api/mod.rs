@@ -12,6 +12,7 @@ mod export;
 mod extract;
 mod guard;
 mod incidents;
+mod logs;
 mod mails;
 mod messages;
 mod metrics;
@@ -41,6 +42,7 @@ use crate::{
     engine::EngineHandle,
     health::Vitals,
     live::Live,
+    logs::Logs,
     mqtt::Link,
     prune::Upkeep,
     store::SharedStore,
@@ -77,6 +79,8 @@ pub struct AppState {
     pub engine: EngineHandle,
     /// Committed changes.
     pub live: Live,
+    /// Log lines of nodes.
+    pub logs: Logs,
     /// Counters of this run.
     pub counters: Arc<Counters>,
     /// What the engine says is wrong with the store; `None` when all is well.

@@ -12,12 +12,13 @@ use utoipa::{
     openapi::{
         Content, Ref, RefOr, Required, Response, ResponseBuilder,
         path::{Operation, PathItem},
+        request_body::RequestBody,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::{
-    SharedState, VERSION, auth, commands, configs, data, incidents, mails, messages, metrics,
+    SharedState, VERSION, auth, commands, configs, data, incidents, logs, mails, messages, metrics,
     nodes,
     router::{Access, RouteInfo, route_list},
     rules, sessions, silences, station, users, ws,
@@ -59,6 +60,10 @@ const SESSION: &str = "session";
         configs::list,
         configs::one,
         configs::set,
+        logs::list,
+        logs::firmware,
+        logs::add,
+        logs::remove,
         data::last,
         data::all,
         data::by_date,
@@ -168,6 +173,14 @@ fn operation_id(route: &RouteInfo) -> String {
     id
 }
 
+/// Whether a body is JSON; an image is not.
+fn is_json(body: &RefOr<RequestBody>) -> bool {
+    match body {
+        RefOr::T(body) => body.content.contains_key("application/json"),
+        RefOr::Ref(_) => true,
+    }
+}
+
 /// Adds what the table and the guard know.
 fn complete(operation: &mut Operation, route: &RouteInfo) {
     operation.operation_id = Some(operation_id(route));
@@ -184,7 +197,10 @@ fn complete(operation: &mut Operation, route: &RouteInfo) {
     {
         also.push((403, "the role may not do this"));
     }
-    if operation.request_body.is_some() {
+    let is_json = operation.request_body.as_ref().map(is_json);
+    if is_json == Some(false) {
+        also.push((413, "the body is too large"));
+    } else if is_json == Some(true) {
         also.push((400, "the body is not JSON"));
         also.push((413, "the body is too large"));
         also.push((415, "the body is not declared as JSON"));

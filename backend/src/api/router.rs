@@ -19,8 +19,8 @@ use super::{
     BODY_BYTES_MAX, SharedState, auth, commands, configs, data,
     error::ApiError,
     guard::{Gate, guard},
-    incidents, mails, messages, metrics, nodes, openapi, rules, sessions, silences, station, users,
-    ws,
+    incidents, logs, mails, messages, metrics, nodes, openapi, rules, sessions, silences, station,
+    users, ws,
 };
 
 /// Who may call a route.
@@ -53,6 +53,12 @@ impl Route {
     /// The route has query parameters.
     fn query(mut self) -> Self {
         self.takes_query = true;
+        self
+    }
+
+    /// The route takes longer bodies than others.
+    fn body_max(mut self, bytes: usize) -> Self {
+        self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
         self
     }
 }
@@ -95,6 +101,10 @@ fn routes() -> Vec<Route> {
         get("/api/v1/nodes/{node}/config", VIEWER, configs::one),
         put("/api/v1/nodes/{node}/config", OPERATOR, configs::set),
         delete("/api/v1/nodes/{node}/password", ADMINISTRATOR, nodes::remove_password),
+        get("/api/v1/nodes/{node}/logs", VIEWER, logs::list).query(),
+        get("/api/v1/firmware", VIEWER, logs::firmware),
+        post("/api/v1/firmware", ADMINISTRATOR, logs::add).body_max(logs::IMAGE_BYTES_MAX),
+        delete("/api/v1/firmware/{build}", ADMINISTRATOR, logs::remove),
 
         get("/api/v1/data/last", VIEWER, data::last).query(),
         get("/api/v1/data/all", VIEWER, data::all).query(),

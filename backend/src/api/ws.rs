@@ -228,7 +228,10 @@ impl Client {
                 Ok(event) => {
                     let kind = event.event.kind();
                     if !self.options.without.contains(&kind) {
-                        urgent |= !matches!(kind, EventKind::Samples | EventKind::Message);
+                        urgent |= !matches!(
+                            kind,
+                            EventKind::Samples | EventKind::Message | EventKind::Log
+                        );
                         self.feed(event.json.to_string()).await?;
                     }
                 }

@@ -11,6 +11,7 @@ use signalbox_protocol::api::{
 use super::state::State;
 use crate::{
     ingest::{Number, Sample},
+    logs::NodeLog,
     store::{Batch, CommandRow, MailMove, MailRelease, Mark, NewMail, NodeSamples},
 };
 
@@ -48,6 +49,8 @@ pub(super) struct Draft {
     pub(super) dropped: Vec<Incident>,
     /// Messages, for the list of the latest.
     pub(super) messages: Vec<Message>,
+    /// Log lines of nodes.
+    pub(super) logs: Vec<NodeLog>,
     /// Messages dropped as duplicates.
     pub(super) duplicates: u64,
     /// Samples flagged.

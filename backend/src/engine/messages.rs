@@ -88,6 +88,11 @@ impl State {
                 self.saw(node, received_at, draft);
                 self.answered(node, ack, now, draft)
             }
+            Body::Log(log) => {
+                self.saw(&log.node, received_at, draft);
+                draft.logs.push(log.clone());
+                Ok(Outcome::Stored)
+            }
             Body::Link(_) => Ok(Outcome::Stored),
         }
     }
@@ -207,6 +212,7 @@ fn node_of(body: &Body) -> &str {
     match body {
         Body::Telemetry(telemetry) => &telemetry.node,
         Body::Status { node, .. } | Body::Ack { node, .. } => node,
+        Body::Log(log) => &log.node,
         Body::Link(_) => "",
     }
 }

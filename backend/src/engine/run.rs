@@ -24,6 +24,7 @@ use crate::{
     counters::Counters,
     ingest::{Body, Inbound},
     live::Live,
+    logs::Logs,
     mqtt::Link,
     store::{Batch, EngineStore, StoreError},
 };
@@ -41,6 +42,8 @@ pub struct EngineParts {
     pub clock: SharedClock,
     /// Committed changes for listeners.
     pub live: Live,
+    /// Takes log lines of nodes.
+    pub logs: Logs,
     /// Counters of this run.
     pub counters: Arc<Counters>,
     /// Where commands go.
@@ -380,6 +383,9 @@ impl Engine {
             self.parts.live.publish(Event::Message { message });
         }
         let watched = self.parts.live.is_watched();
+        for log in std::mem::take(&mut draft.logs) {
+            self.parts.logs.take(log);
+        }
         let events = draft.events(&self.state, batch, now, watched);
         let taken_back = failed.events(&self.state, &Batch::default(), now, watched);
         for event in events.into_iter().chain(taken_back) {

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use signalbox_protocol::{
     limits::TELEMETRY_BYTES_MAX,
     payload::{
-        DecodeError, ack as wire_ack, status as wire_status, telemetry::Telemetry as WireTelemetry,
+        DecodeError, ack as wire_ack, log as wire_log, status as wire_status,
+        telemetry::Telemetry as WireTelemetry,
     },
     topic::{Topic, check_name},
 };
@@ -13,7 +14,7 @@ use super::{
     Ack, AckResult, Body, MappingError, Number, Rejection, Status, Telemetry, classic,
     mapping::Mappings, validate::Validator,
 };
-use crate::config::Config;
+use crate::{config::Config, logs::NodeLog};
 
 /// Characters of a reason; a line on a wide terminal.
 pub(super) const REASON_CHARS_MAX: usize = 240;
@@ -97,10 +98,11 @@ impl Tables {
                     format!("{what} that does not come from the station"),
                 ))
             }
-            Topic::Log { node } => Err(rejection(
+            Topic::Log { node } if retained => Err(rejection(
                 Some(node),
-                "logs are not taken by this version".to_owned(),
+                "retained log lines: nobody knows how old they are".to_owned(),
             )),
+            Topic::Log { node } => log(node, payload, received_at),
             Topic::Unknown(_) => Err(rejection(
                 None,
                 "not a topic of the node protocol".to_owned(),
@@ -201,6 +203,18 @@ fn status(node: &str, payload: &[u8]) -> Result<Body, Rejection> {
             is_old: false,
         },
     })
+}
+
+fn log(node: &str, payload: &[u8], received_at: DateTime<Utc>) -> Result<Body, Rejection> {
+    let log =
+        wire_log::Log::decode(payload).map_err(|error| rejection(Some(node), error.to_string()))?;
+    Ok(Body::Log(NodeLog {
+        node: node.to_owned(),
+        build: log.build,
+        now_ms: log.now_ms,
+        frames: log.frames.to_vec(),
+        received_at,
+    }))
 }
 
 fn ack(node: &str, payload: &[u8]) -> Result<Body, Rejection> {

@@ -17,6 +17,8 @@ use chrono::{DateTime, Utc};
 use signalbox_protocol::api::message::MESSAGE_HEAD_BYTES_MAX;
 use tokio::sync::oneshot;
 
+use crate::logs::NodeLog;
+
 /// Messages that wait for the engine; a link waits when it is full (that is the back pressure
 /// that nodes feel as a late PUBACK).
 pub const INBOUND_QUEUE_MESSAGES_MAX: usize = 4_096;
@@ -64,6 +66,8 @@ pub enum Body {
         /// As sent.
         ack: Ack,
     },
+    /// What a node says of itself.
+    Log(NodeLog),
     /// Nothing of a node: what a link to another program's broker tells of itself. It travels
     /// with the messages, so that the engine knows what came before and what after.
     Link(LinkNews),

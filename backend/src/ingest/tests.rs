@@ -274,7 +274,7 @@ fn check(decoder: &Decoder, topic: &str, payload: &[u8]) -> Result<(), TestCaseE
             }
             prop_assert!(check_name(&telemetry.node).is_ok());
         }
-        Ok(Body::Status { .. } | Body::Ack { .. } | Body::Link(_)) => {}
+        Ok(Body::Status { .. } | Body::Ack { .. } | Body::Log(_) | Body::Link(_)) => {}
         Err(rejection) => {
             prop_assert!(!rejection.reason.is_empty());
             prop_assert!(rejection.reason.chars().count() <= REASON_CHARS_MAX);
@@ -297,7 +297,7 @@ proptest! {
     fn any_bytes_are_survived(payload in proptest::collection::vec(any::<u8>(), 0..400)) {
         let decoder = mapped();
         for topic in ["/exp/sensor", "signalbox/a/telemetry", "signalbox/a/status",
-            "signalbox/a/ack", "signalbox/a/command", "tele/a/SENSOR", "bare/\u{1b}", "x"] {
+            "signalbox/a/ack", "signalbox/a/log", "signalbox/a/command", "tele/a/SENSOR", "bare/\u{1b}", "x"] {
             check(&decoder, topic, &payload)?;
         }
     }

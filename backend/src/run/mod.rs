@@ -35,6 +35,7 @@ use crate::{
     ingest::Decoder,
     listeners::{self, ListenError, UnixSocket},
     live::Live,
+    logs::Logs,
     mqtt::Broker,
     prune::{self, Upkeep},
     store::{self, Place, SharedStore, StoreUrl},
@@ -44,6 +45,8 @@ use crate::{
 
 pub use error::RunError;
 
+/// Folder of firmware images in the data folder.
+const FIRMWARE_NAME: &str = "firmware";
 /// Name of the database in the data folder.
 const DATABASE_NAME: &str = "signalbox.db";
 
@@ -134,6 +137,7 @@ struct Core {
     store: SharedStore,
     handle: EngineHandle,
     live: Live,
+    logs: Logs,
     counters: Arc<Counters>,
     broker: Broker,
     engine: JoinHandle<()>,
@@ -159,6 +163,8 @@ impl Core {
         let store = store::open_when_there(&place, shutdown).await;
         let store = store.map_err(failed)?.ok_or(RunError::Stopped)?;
         let (live, counters) = (Live::default(), Arc::new(Counters::default()));
+        let folder = listeners::data_dir_path(config)?.join(FIRMWARE_NAME);
+        let logs = Logs::start(folder, live.clone());
         let (handle, inputs) = engine::channel();
         let broker = Broker::start(
             config,
@@ -179,6 +185,7 @@ impl Core {
             store: store.clone(),
             clock: clock.clone(),
             live: live.clone(),
+            logs: logs.clone(),
             counters: counters.clone(),
             link: broker.link(),
             config: live_config.subscribe(),
@@ -199,6 +206,7 @@ impl Core {
             store,
             handle,
             live,
+            logs,
             counters,
             broker,
             engine,
@@ -295,6 +303,7 @@ impl Station {
             store: store.clone(),
             engine: core.handle,
             live: core.live,
+            logs: core.logs,
             counters: core.counters,
             store_trouble: core.store_trouble,
             link: core.broker.link(),

@@ -12,10 +12,13 @@ use core::{
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use heapless::String;
+use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, TOPIC_BYTES_MAX},
-    payload::Name,
+    payload::{
+        Name,
+        log::{self, LOG_HEADER_BYTES},
+    },
     topic,
 };
 
@@ -23,6 +26,7 @@ use crate::{
     BUFFER_BYTES_MIN, Node,
     board::{Clock, Event, Hardware, Measured, Network},
     kept::{self, GOOD_START_MS, KEEP_MS, KEPT_BYTES, KeptRef},
+    logs,
     mqtt::{
         Lost,
         link::{FIRST_ID, Found, KEEP_ALIVE_S, Link},
@@ -57,6 +61,9 @@ pub struct Buffers<'a> {
     /// For what comes in, at least [`RECEIVE_BYTES_MIN`]; longer messages are not read.
     pub receive: &'a mut [u8],
 }
+
+/// The beginning of a message.
+type Head = Vec<u8, { PUBLISH_HEAD_BYTES + TOPIC_BYTES_MAX }>;
 
 /// A node on a board.
 #[derive(Debug)]
@@ -130,6 +137,7 @@ where
             }
             let lost = self.connection(network, buffers).await;
             self.node.disconnected(self.clock.now_ms());
+            log!(warn, "connection lost: {}", lost);
             self.hardware.note(Event::Lost(lost));
         }
     }
@@ -138,6 +146,8 @@ where
     #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
     pub fn turn(&mut self) {
         let now_ms = self.clock.now_ms();
+        logs::set_now(now_ms);
+        logs::want(self.node.log_level());
         self.node.tick(now_ms);
         if self.node.sample_due(now_ms) {
             match self.hardware.measure(now_ms) {
@@ -238,6 +248,7 @@ where
             }
             if welcome {
                 self.publish(stream, &mut link, buffers.send).await?;
+                self.send_log(stream, &mut link, buffers.send).await?;
             }
             let now_ms = self.clock.now_ms();
             if link.is_silent(now_ms) || (!welcome && begin_ms + CONNECT_MS_MAX <= now_ms) {
@@ -299,6 +310,7 @@ where
                         .await?;
                 }
                 self.node.connected();
+                log!(info, "connected");
                 self.hardware.note(Event::Connected);
             }
             Packet::ConnAck { code } => return Err(Lost::Refused(code)),
@@ -380,8 +392,9 @@ where
             let mut head = [0; PUBLISH_HEAD_BYTES + TOPIC_BYTES_MAX];
             let id = link.next_id();
             let (retain, bytes) = (message.retain, message.payload.len());
-            let head_bytes = packet::publish_head(&mut head, &message.topic, id, retain, bytes)
-                .expect("a topic has at most its bytes");
+            let head_bytes =
+                packet::publish_head(&mut head, &message.topic, Some(id), retain, bytes)
+                    .expect("a topic has at most its bytes");
             let kind = message.kind;
             link.sent(id, kind);
             self.write(stream, &head[..head_bytes]).await?;
@@ -389,6 +402,42 @@ where
             link.wrote(self.clock.now_ms());
         }
         Ok(())
+    }
+
+    /// Sends log lines, when nothing else waits. With QoS 0: a line that is lost with its connection
+    /// is not worth a place among what is under way.
+    async fn send_log<S: Write>(
+        &mut self,
+        stream: &mut S,
+        link: &mut Link<'_>,
+        buffer: &mut [u8],
+    ) -> Result<(), Lost> {
+        let Some((head, bytes, lines_bytes)) = self.log_message(buffer) else {
+            return Ok(());
+        };
+        self.write(stream, &head).await?;
+        self.write(stream, &buffer[..bytes]).await?;
+        link.wrote(self.clock.now_ms());
+        let lost = self.hardware.logged(lines_bytes);
+        if lost > 0 {
+            log!(warn, "{=u32} lines lost", lost);
+        }
+        Ok(())
+    }
+
+    /// A message with log lines: its head, its bytes in the buffer, and those of the lines.
+    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
+    fn log_message(&mut self, buffer: &mut [u8]) -> Option<(Head, usize, usize)> {
+        let (header, room) = buffer.split_first_chunk_mut::<LOG_HEADER_BYTES>()?;
+        let lines = self.hardware.log_lines(room)?;
+        *header = log::header(&lines.build, logs::wrapped(self.clock.now_ms()));
+        let bytes = LOG_HEADER_BYTES + lines.bytes;
+        let topic = topic::log(&self.login.name);
+        let mut head = Head::new();
+        head.resize_default(head.capacity()).ok()?;
+        let head_bytes = packet::publish_head(&mut head, &topic, None, false, bytes)?;
+        head.truncate(head_bytes);
+        Some((head, bytes, lines.bytes))
     }
 
     async fn write<S: Write>(&mut self, stream: &mut S, bytes: &[u8]) -> Result<(), Lost> {

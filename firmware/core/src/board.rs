@@ -4,7 +4,7 @@
 use core::future::Future;
 
 use embedded_io_async::{Read, Write};
-use signalbox_protocol::payload::Id;
+use signalbox_protocol::payload::{Id, log::Build};
 
 use crate::{METRICS_MAX, kept::KEPT_BYTES, mqtt::Lost};
 
@@ -61,6 +61,28 @@ pub trait Hardware {
 
     /// Tells a person at the serial line, or a test.
     fn note(&mut self, event: Event);
+
+    /// Copies log lines that wait, as whole frames, and tells which image wrote them. Nothing when
+    /// none wait, or this board has no logger.
+    fn log_lines(&mut self, room: &mut [u8]) -> Option<LogLines> {
+        let _ = room;
+        None
+    }
+
+    /// Forgets the oldest log lines, of so many bytes; how many newer ones found no room.
+    fn logged(&mut self, bytes: usize) -> u32 {
+        let _ = bytes;
+        0
+    }
+}
+
+/// Log lines that were copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLines {
+    /// The image that wrote them.
+    pub build: Build,
+    /// Their bytes.
+    pub bytes: usize,
 }
 
 /// What came of measuring.

@@ -21,6 +21,9 @@
 
 #![no_std]
 
+#[macro_use]
+pub mod logs;
+
 mod app;
 mod backoff;
 pub mod board;

@@ -12,6 +12,7 @@ use signalbox_protocol::{
 use crate::{
     backoff::Backoff,
     config::{self, Settings},
+    logs,
     outbox::Outbox,
     report::{METRICS_MAX, MetricOptions, Reporter},
     switches::{ActuatorOptions, Refusal, Saved, SavedRef, Switches},
@@ -248,6 +249,19 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
         }
         let (version, refused) = (self.settings.version, self.settings.refused.clone());
         let is_new = self.settings.take(payload, &self.options);
+        logs::want(self.settings.log);
+        match (&self.settings.refused, self.settings.version) {
+            (Some(why), _) if self.settings.refused != refused => {
+                log!(
+                    warn,
+                    "configuration {=u32} refused: {=str}",
+                    why.version,
+                    why.reason.as_str()
+                );
+            }
+            (_, Some(version)) if is_new => log!(info, "configuration {=u32} holds", version),
+            _ => {}
+        }
         if is_new {
             self.next_sample_ms = now_ms;
         }
@@ -278,11 +292,13 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
     /// Takes note of a command that the broker had retained. The station retains none: it is old
     /// or from somebody else, and is counted and not executed.
     pub fn retained_command(&mut self) {
+        log!(warn, "command refused: it was retained");
         self.bad_commands = self.bad_commands.saturating_add(1);
     }
 
     /// Takes note of a command that was too long to be read.
     pub fn unreadable_command(&mut self) {
+        log!(warn, "command refused: it is too long");
         self.bad_commands = self.bad_commands.saturating_add(1);
     }
 

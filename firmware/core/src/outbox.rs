@@ -61,6 +61,13 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Outbox<M> {
         while !self.readings.push_back(at_ms, values) {
             self.readings.pop_front();
             self.dropped = self.dropped.saturating_add(1);
+            if self.dropped.is_power_of_two() {
+                log!(
+                    warn,
+                    "memory full: {=u32} old readings gave way",
+                    self.dropped
+                );
+            }
             self.forget_one_numbered();
         }
     }

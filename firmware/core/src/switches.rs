@@ -65,6 +65,7 @@ struct Switch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Refusal {
     NoSuchActuator,
     NotUnderstood,
@@ -186,11 +187,20 @@ impl Switches {
                     Action::Toggle => !switch.on,
                 };
                 switch.off_at_ms = command.for_ms.map(|for_ms| now_ms + u64::from(for_ms));
+                let name = switch.name.as_str();
+                match command.for_ms {
+                    Some(for_ms) => log!(info, "command: {=str} on for {=u32} ms", name, for_ms),
+                    None if switch.on => log!(info, "command: {=str} on", name),
+                    None => log!(info, "command: {=str} off", name),
+                }
                 self.remember(command.id.clone());
                 AckResult::Applied
             }
         };
         let refused = result == AckResult::Refused;
+        if refused {
+            log!(warn, "command refused: {}", Refusal::NoSuchActuator);
+        }
         self.answer(PendingAck {
             id: command.id.clone(),
             result,
@@ -203,6 +213,7 @@ impl Switches {
 
     /// Notes the refusal of a command that could not be read, but for its id.
     pub(crate) fn refuse(&mut self, id: Id, refusal: Refusal) {
+        log!(warn, "command refused: {}", refusal);
         self.answer(PendingAck {
             id,
             result: AckResult::Refused,
@@ -237,6 +248,7 @@ impl Switches {
                 switch.off_at_ms = None;
                 changed |= switch.on;
                 switch.on = false;
+                log!(info, "timer: {=str} off", switch.name.as_str());
             }
         }
         changed

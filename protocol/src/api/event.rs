@@ -10,6 +10,7 @@ use super::{
     config::NodeConfig,
     data::Sample,
     incident::Incident,
+    log::LogLine,
     message::Message,
     node::Node,
     rule::Rule,
@@ -78,6 +79,11 @@ pub enum Event {
         /// The message.
         message: Message,
     },
+    /// A node logged a line; the same id again when it can be read now and could not before.
+    Log {
+        /// The line.
+        line: LogLine,
+    },
     /// The store or the link to the broker went away or came back. Sent after the hello when
     /// something is wrong then, and at every change.
     Health {
@@ -108,6 +114,7 @@ impl Event {
             Self::ScheduleDeleted { .. } => EventKind::ScheduleDeleted,
             Self::NodeConfig { .. } => EventKind::NodeConfig,
             Self::Message { .. } => EventKind::Message,
+            Self::Log { .. } => EventKind::Log,
             Self::Health { .. } => EventKind::Health,
             Self::Missed { .. } => EventKind::Missed,
         }
@@ -131,6 +138,7 @@ pub enum EventKind {
     ScheduleDeleted,
     NodeConfig,
     Message,
+    Log,
     Health,
     Missed,
 }
@@ -145,7 +153,7 @@ pub const STREAM_PAUSE_MS_MAX: u32 = 1_000;
 pub struct StreamOptions {
     /// Kinds that are left out; `hello` and `missed` come all the same.
     pub without: Vec<EventKind>,
-    /// For this long after something was sent, `samples` and `message` wait, to be sent together
+    /// For this long after something was sent, `samples`, `message` and `log` wait, to be sent together
     /// with what else comes; 0 to 1,000. Any other kind is sent at once, in its order.
     #[schema(maximum = 1000)]
     pub pause_ms: u32,

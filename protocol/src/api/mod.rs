@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod fingerprint;
 pub mod incident;
+pub mod log;
 pub mod mail;
 pub mod message;
 pub mod node;

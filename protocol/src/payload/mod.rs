@@ -7,6 +7,7 @@
 pub mod ack;
 pub mod command;
 pub mod config;
+pub mod log;
 pub mod status;
 pub mod telemetry;
 mod wire;

@@ -8,6 +8,7 @@ use signalbox_protocol::api::{
 };
 use signalbox_tui::{client::segment, node_settings};
 
+use super::node_log;
 use crate::{
     context::StationArgs,
     output::{self, maybe, word},
@@ -61,6 +62,8 @@ pub(crate) enum NodeVerb {
         #[command(flatten)]
         station: StationArgs,
     },
+    /// Print what a node says of itself
+    Log(node_log::Args),
 }
 
 pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
@@ -125,6 +128,7 @@ fn ago(age_ms: u64) -> String {
 
 pub(crate) async fn node(verb: NodeVerb) -> anyhow::Result<ExitCode> {
     match verb {
+        NodeVerb::Log(args) => return node_log::run(args).await,
         NodeVerb::Add {
             name,
             replace,

@@ -9,6 +9,7 @@ use signalbox_protocol::api::{
     data::Sample,
     event::{Event, EventKind, StreamOptions},
     incident::{Incident, IncidentState},
+    log::LogLine,
     message::Outcome,
     node::{Node, Nodes, Presence},
 };
@@ -198,6 +199,7 @@ impl Words {
                     vec![(message.received_at, text)]
                 }
             },
+            Event::Log { line } => vec![(line.at, log_line(line))],
             Event::Health { health } if health.status == "ok" => {
                 vec![(now, "the station is well again".to_owned())]
             }
@@ -308,6 +310,12 @@ impl Words {
         );
         Some((at.unwrap_or(incident.began_at), text))
     }
+}
+
+/// `kitchen warn: command refused`.
+fn log_line(line: &LogLine) -> String {
+    let level = line.level.as_ref().map_or_else(String::new, output::word);
+    format!("{} logs {level}: {}", line.node, line.text)
 }
 
 /// Forgets everything rather than grow without end; a line may then be told twice.

@@ -165,6 +165,21 @@ impl Client {
             .await
     }
 
+    /// `POST` of bytes that are no JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, ClientError> {
+        let mut request = self.request(Method::POST, path, Some(body.into()))?;
+        let kind = header::HeaderValue::from_static("application/octet-stream");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        self.json(request).await
+    }
+
     /// `POST` without a body.
     ///
     /// # Errors

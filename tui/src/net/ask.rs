@@ -62,6 +62,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         // The loop itself carries these out.
         Action::Quit | Action::Copy(_) | Action::Theme(_) | Action::Mouse(_) => done(""),
         Action::Write { path, text } => Ok(write(&path, &text)),
+        Action::LoadLog(node) => past::log(client, node).await,
         Action::LogIn { username, password } => {
             let request = LoginRequest { username, password };
             let reply: LoginReply = client.post("/api/v1/auth/login", &request).await?;

@@ -1,8 +1,10 @@
-//! Reads history: for charts and sparklines, for a dry run, for the window of an incident.
+//! Reads history: for charts and sparklines, for a dry run, for the window of an incident; what a
+//! node logged.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use signalbox_protocol::api::{
     data::{BucketsReply, RangeQuery},
+    log::{LogLines, LogQuery},
     mail::{MailQuery, Mails},
     rule::{DryRun, NewRule},
 };
@@ -12,9 +14,9 @@ use super::{
     recent_query,
 };
 use crate::{
-    client::{Client, ClientError},
+    client::{Client, ClientError, segment},
     event::Answer,
-    state::{History, INCIDENT_BUCKETS, IncidentFacts, Question},
+    state::{History, INCIDENT_BUCKETS, IncidentFacts, LOG_LINES_MAX, Question},
 };
 
 /// Points of a line under a dry run.
@@ -34,6 +36,21 @@ pub(super) async fn history(client: &Client, question: Question) -> Result<Answe
         present,
         before,
     })))
+}
+
+pub(super) async fn log(client: &Client, node: String) -> Result<Answer, ClientError> {
+    let path = format!("/api/v1/nodes/{}/logs", segment(&node));
+    let query = LogQuery {
+        limit: u32::try_from(LOG_LINES_MAX).ok(),
+        ..LogQuery::default()
+    };
+    // A node that the station does not know any more has none.
+    let lines = match client.get::<LogLines>(&path, &query).await {
+        Ok(found) => found.lines,
+        Err(ClientError::Refused { status: 404, .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(Answer::Log { node, lines })
 }
 
 pub(super) async fn sparks(client: &Client, nodes: Vec<String>) -> Result<Answer, ClientError> {

@@ -3,11 +3,14 @@
 
 use chrono::TimeDelta;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::{
-    command::{Command, CommandState},
-    config::ConfigState,
-    message::Message,
-    node::{ActuatorState, Node},
+use signalbox_protocol::{
+    api::{
+        command::{Command, CommandState},
+        config::ConfigState,
+        message::Message,
+        node::{ActuatorState, Node},
+    },
+    payload::log::LogLevel,
 };
 
 use super::{
@@ -24,6 +27,8 @@ use crate::{
 
 /// Rows of commands and messages.
 const RECENT_SHOWN: usize = 4;
+/// Rows of log lines.
+const LOG_SHOWN: usize = 4;
 /// From here on messages stand beside commands.
 const BESIDE_COLUMNS: u16 = 100;
 /// A counter of starts stays below this.
@@ -40,7 +45,8 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     facts(state, node, theme, row(area, 0), buf);
     actuators(state, node, theme, row(area, 1), buf);
     let recent = Recent::of(state, node, area);
-    let listed = recent.rows();
+    let logged = log_rows(state, area);
+    let listed = recent.rows() + logged;
     metrics(state, node, theme, row(area, 2), buf);
     let charts = Rect {
         y: area.y + 3,
@@ -72,10 +78,16 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     }
     let place = Rect {
         y: area.y + area.height - listed,
-        height: listed,
+        height: listed - logged,
         ..area
     };
     recent.draw(state, theme, place, buf);
+    let place = Rect {
+        y: area.y + area.height - logged,
+        height: logged,
+        ..area
+    };
+    draw_log(state, theme, place, buf);
 }
 
 fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer) {
@@ -252,6 +264,39 @@ impl<'a> Recent<'a> {
         for (y, message) in (0..).zip(&self.messages) {
             draw_message(state, message, theme, row(right, y), buf);
         }
+    }
+}
+
+/// Rows for the newest log lines.
+fn log_rows(state: &State, area: Rect) -> u16 {
+    let most = match area.height {
+        0..=9 => 0,
+        10..=16 => 1,
+        _ => LOG_SHOWN,
+    };
+    let known = state.node_log.as_ref().map_or(0, |log| log.lines.len());
+    u16::try_from(known.min(most)).unwrap_or(u16::MAX)
+}
+
+/// The newest log lines, newest first as commands and messages are.
+fn draw_log(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
+    let lines = state.node_log.iter().flat_map(|log| &log.lines);
+    for (y, line) in (0..area.height).zip(lines) {
+        let area = row(area, y);
+        let at = words::clock(line.at, state.now);
+        let x = put(buf, area, 1, 0, &format!("{at}  log "), theme.dim()) + 1;
+        let (level, style) = match line.level {
+            Some(LogLevel::Error) => ("error ", theme.bad()),
+            Some(LogLevel::Warn) => ("warn ", theme.warn()),
+            Some(LogLevel::Info) => ("info ", theme.dim()),
+            Some(LogLevel::Debug) => ("debug ", theme.dim()),
+            Some(LogLevel::Trace) => ("trace ", theme.dim()),
+            Some(LogLevel::Off) | None => ("", theme.dim()),
+        };
+        let x = x + put(buf, area, x, 0, level, style);
+        let rest = area.width.saturating_sub(x);
+        let text = words::safe(&line.text);
+        cell(buf, area, (x, rest), 0, &text, Style::new());
     }
 }
 

@@ -121,6 +121,7 @@ impl State {
             Live::Samples { samples } => samples.into_iter().for_each(|s| self.on_sample(s)),
             Live::Status { node } => self.on_status(node),
             Live::Message { message } => self.on_message(message),
+            Live::Log { line } => self.on_log_line(line),
             Live::Health { health } => self.on_health(health),
             Live::Missed { count } => self.missed += count,
             event => self.with_mark_kept(|state| state.on_listed(event)),
@@ -147,6 +148,7 @@ impl State {
             | Live::Samples { .. }
             | Live::Status { .. }
             | Live::Message { .. }
+            | Live::Log { .. }
             | Live::Health { .. }
             | Live::Missed { .. } => {}
         }
@@ -345,6 +347,7 @@ impl State {
                     });
                 }
             }
+            Answer::Log { node, lines } => self.on_log(&node, lines),
             Answer::Incident(facts) => self.on_incident_facts(*facts),
             Answer::Messages(messages) => self.messages = messages.into(),
             Answer::Admin(admin) => {

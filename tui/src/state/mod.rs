@@ -14,6 +14,7 @@ mod keys;
 mod line;
 mod lists;
 mod live;
+mod logs;
 mod modal;
 mod mouse;
 mod pages;
@@ -52,6 +53,7 @@ pub(crate) use form::Form;
 pub(crate) use incident::{INCIDENT_BUCKETS, IncidentFacts, IncidentView};
 pub(crate) use line::{LineState, usage as line_usage};
 pub(crate) use lists::ActuatorRow;
+pub(crate) use logs::NodeLog;
 pub(crate) use modal::{Modal, Prompt, PromptKind};
 pub(crate) use pages::{AdminPage, CommandsPage, IncidentsPage, NodeCharts, NodesView, SortBy};
 pub(crate) use palette::{PaletteState, entries as palette_entries};
@@ -73,6 +75,8 @@ use crate::{
 pub(crate) const COMMANDS_MAX: usize = 200;
 /// Messages that are remembered.
 pub(crate) const MESSAGES_MAX: usize = 500;
+/// Log lines of the shown node that are remembered.
+pub(crate) const LOG_LINES_MAX: usize = 200;
 /// Incidents that are remembered.
 pub(crate) const INCIDENTS_MAX: usize = 500;
 /// Silences that are remembered.
@@ -130,6 +134,8 @@ pub(crate) struct State {
     /// The station's time zone.
     tz: Option<String>,
     pub(crate) messages: VecDeque<Message>,
+    /// Of the node whose page is open.
+    pub(crate) node_log: Option<NodeLog>,
     /// The messages on screen while the list is paused.
     pub(crate) paused: Option<VecDeque<Message>>,
     pub(crate) only_bad: bool,
@@ -198,6 +204,7 @@ impl State {
             waiting: BTreeMap::new(),
             tz: None,
             messages: VecDeque::new(),
+            node_log: None,
             paused: None,
             only_bad: false,
             raw: false,
@@ -243,6 +250,7 @@ impl State {
             Event::Net(net) => self.on_net(net),
         };
         actions.extend(self.chart_wish());
+        actions.extend(self.log_wish());
         if moves {
             actions.extend(self.spark_wish());
         }

@@ -2,6 +2,7 @@
 
 mod build;
 mod literals;
+mod log;
 mod run;
 mod size;
 mod tools;
@@ -25,6 +26,8 @@ enum Verb {
     Build,
     /// Run the image in QEMU, against a station on this machine
     Run(run::Args),
+    /// Read log lines of a node from standard input
+    Log(log::Args),
     /// Print what the image takes of the chip's memory, by part
     Size,
 }
@@ -36,6 +39,7 @@ pub(crate) fn run(shell: &Shell, args: &Args) -> Result<()> {
             Ok(())
         }
         Verb::Run(args) => run::run(shell, args),
+        Verb::Log(args) => log::print(shell, args),
         Verb::Size => size::print(shell),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     engine::{EngineHandle, EngineParts, Reply, Request, RequestError, channel, run::Engine},
     ingest::{Decoder, Inbound, head_of},
     live::{Live, LiveEvent},
+    logs::Logs,
     store::{Mail, OutboxStore as _, SampleFilter, SampleStore as _, StateStore as _, sqlite},
 };
 
@@ -377,6 +378,7 @@ fn parts(
         store: store.clone(),
         clock: clock.clone(),
         live: live.clone(),
+        logs: Logs::start(std::path::PathBuf::new(), Live::default()),
         counters: counters.clone(),
         link: link.clone(),
         config: config.subscribe(),

@@ -23,6 +23,8 @@ pub(super) const SUBSCRIPTIONS_MAX: usize = 1_000;
 const STATE_FILTERS: [&str; 2] = ["signalbox/+/status", "signalbox/+/ack"];
 /// Of which each message goes to one of those who share the work.
 const DATA_FILTERS: [&str; 2] = ["signalbox/+/telemetry", CLASSIC];
+/// Log lines: of those who share the work each must hear all, because it keeps them itself.
+const LOG_FILTER: &str = "signalbox/+/log";
 
 /// Why a key of `[mqtt]` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +106,7 @@ impl Settings {
             state: STATE_FILTERS
                 .iter()
                 .map(|filter| subscription(filter, mqtt.qos))
+                .chain([subscription(LOG_FILTER, 0)])
                 .collect(),
             data,
             share_group: mqtt.share_group.clone(),

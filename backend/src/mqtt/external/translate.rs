@@ -104,7 +104,7 @@ fn aged(body: Body, age: Age) -> Result<Body, Rejection> {
             }
             Ok(Body::Telemetry(telemetry))
         }
-        Body::Ack { .. } | Body::Link(_) => Ok(body),
+        Body::Ack { .. } | Body::Log(_) | Body::Link(_) => Ok(body),
     }
 }
 

@@ -43,6 +43,7 @@ pub enum Answer {
 
 /// Why there is no reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Problem {
     /// The wire stays as it is: no sensor, or a broken wire.
     NoAnswer,

@@ -20,6 +20,7 @@ pub(crate) const PONG_MS_MAX: u64 = 10_000;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Lost {
     /// There was none to be had.
     NoConnection,

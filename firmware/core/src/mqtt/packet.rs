@@ -173,19 +173,23 @@ pub(crate) fn connect(buffer: &mut [u8], connect: &Connect<'_>) -> Option<usize>
     Some(out.len)
 }
 
-/// Writes the beginning of a PUBLISH with QoS 1, up to the payload.
+/// Writes the beginning of a PUBLISH, up to the payload: with QoS 1 when it has a packet id, else
+/// with QoS 0.
 pub(crate) fn publish_head(
     buffer: &mut [u8],
     topic: &str,
-    packet_id: u16,
+    packet_id: Option<u16>,
     retain: bool,
     payload_bytes: usize,
 ) -> Option<usize> {
-    let kind = PUBLISH | QOS_1 | if retain { RETAIN } else { 0 };
+    let (qos, id_bytes) = packet_id.map_or((0, 0), |_| (QOS_1, 2));
+    let kind = PUBLISH | qos | if retain { RETAIN } else { 0 };
     let mut out = Writer::new(buffer);
-    out.header(kind, 2 + topic.len() + 2 + payload_bytes)?;
+    out.header(kind, 2 + topic.len() + id_bytes + payload_bytes)?;
     out.field(topic.as_bytes())?;
-    out.bytes(&packet_id.to_be_bytes())?;
+    if let Some(packet_id) = packet_id {
+        out.bytes(&packet_id.to_be_bytes())?;
+    }
     Some(out.len)
 }
 

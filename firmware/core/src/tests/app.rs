@@ -327,7 +327,7 @@ impl Bed<'_> {
 
     fn message(&mut self, topic: &str, payload: &[u8], retained: bool) {
         let mut head = [0; 64];
-        let len = packet::publish_head(&mut head, topic, 9, retained, payload.len()).unwrap();
+        let len = packet::publish_head(&mut head, topic, Some(9), retained, payload.len()).unwrap();
         self.wire().to_node.extend([&head[..len], payload].concat());
         self.now();
     }

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod connection;
 mod drivers;
+mod logs;
 mod memory;
 mod network;
 mod packets;

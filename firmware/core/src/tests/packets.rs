@@ -33,8 +33,10 @@ fn what_goes_out_is_as_the_standard_has_it() {
     );
     let len = packet::subscribe(&mut buffer, "a/b", 0x0102).unwrap();
     assert_eq!(&buffer[..len], b"\x82\x08\x01\x02\0\x03a/b\x01");
-    let len = packet::publish_head(&mut buffer, "a/b", 10, true, 300).unwrap();
+    let len = packet::publish_head(&mut buffer, "a/b", Some(10), true, 300).unwrap();
     assert_eq!(&buffer[..len], b"\x33\xb3\x02\0\x03a/b\0\x0a");
+    let len = packet::publish_head(&mut buffer, "a/b", None, false, 300).unwrap();
+    assert_eq!(&buffer[..len], b"\x30\xb1\x02\0\x03a/b");
     assert_eq!(packet::pub_ack(0x0a0b), [0x40, 2, 0x0a, 0x0b]);
     for short in 0..33 {
         assert_eq!(

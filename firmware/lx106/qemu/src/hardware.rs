@@ -4,7 +4,7 @@ use core::cell::RefCell;
 
 use signalbox_node::{
     METRICS_MAX,
-    board::{Event, Hardware, Measured},
+    board::{Event, Hardware, LogLines, Measured},
     drivers::{
         dht11::{Answer, Dht11},
         output::Output,
@@ -12,6 +12,7 @@ use signalbox_node::{
     },
     flash::{FlashFailed, Record},
     kept::KEPT_BYTES,
+    log,
 };
 use signalbox_protocol::payload::Id;
 
@@ -20,6 +21,7 @@ use crate::{
     clock::CycleClock,
     cpu,
     flash::{BoardFlash, now},
+    logs,
     wires::{DhtPin, DhtWire, OUTPUTS, Probe, Switched},
 };
 
@@ -87,6 +89,7 @@ impl BenchHardware {
     fn wrote(&self, written: Result<(), FlashFailed>) {
         if written.is_err() {
             self.bench.borrow_mut().say(format_args!("flash failed"));
+            log!(error, "flash failed: the next power cut takes something away");
         }
     }
 }
@@ -106,6 +109,7 @@ impl Hardware for BenchHardware {
             Answer::Failed(problem) => {
                 let mut bench = self.bench.borrow_mut();
                 bench.say(format_args!("dht11 {problem:?}"));
+                log!(warn, "dht11: {}", problem);
             }
         }
         values[2] = Some(soil::median(&mut self.probe).into());
@@ -134,6 +138,16 @@ impl Hardware for BenchHardware {
     /// The processor's timer; the chip's own watchdog would be another register.
     fn feed_watchdog(&mut self) {
         self.clock.feed_watchdog();
+    }
+
+    fn log_lines(&mut self, room: &mut [u8]) -> Option<LogLines> {
+        let bytes = logs::copy(room);
+        let build = logs::build();
+        (bytes > 0).then_some(LogLines { build, bytes })
+    }
+
+    fn logged(&mut self, bytes: usize) -> u32 {
+        logs::sent(bytes)
     }
 
     fn note(&mut self, event: Event) {

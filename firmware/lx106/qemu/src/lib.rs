@@ -22,6 +22,7 @@ mod cpu;
 mod ethernet;
 mod flash;
 mod hardware;
+mod logs;
 mod network;
 mod uart;
 mod wires;
@@ -42,6 +43,7 @@ use signalbox_node::{
     board::Clock as _,
     flash::{RECORD_BYTES_MAX, Record},
     kept::{KEEP_MS, Kept},
+    log,
 };
 use signalbox_protocol::payload::{Encoding, Id, Name};
 use static_cell::StaticCell;
@@ -220,6 +222,7 @@ fn begin(node: &mut Node<&'static mut [u8]>, shared: Shared, settings: &Settings
         .bench
         .borrow_mut()
         .say(format_args!("start {reason}"));
+    log!(warn, "start: {=str}", reason);
     options(node.options(), settings, safe_mode);
     match &before {
         Some(kept) if !safe_mode => {

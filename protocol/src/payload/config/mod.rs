@@ -29,13 +29,13 @@ use crate::limits::{
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub enum LogLevel {
     /// Nothing.
-    #[default]
     Off,
     /// What went wrong.
     Error,
     /// And what may go wrong.
     Warn,
     /// And what a person wants to know.
+    #[default]
     Info,
     /// And what helps to find a fault.
     Debug,

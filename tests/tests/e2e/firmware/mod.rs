@@ -2,6 +2,7 @@
 //! world around the node: it sets what sensors measure, sees the pins, pulls plugs.
 
 mod config;
+mod logs;
 mod memory;
 mod network;
 mod orders;

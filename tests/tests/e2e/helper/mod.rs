@@ -8,7 +8,7 @@ mod sshd;
 mod station;
 
 pub(crate) use board::Board;
-pub(crate) use program::{Ended, bin, full, run, signalbox, tool};
+pub(crate) use program::{Ended, bin, full, run, signalbox, tool, wanted};
 pub(crate) use running::Running;
 pub(crate) use script::Script;
 pub(crate) use signalbox_tests::{

@@ -70,7 +70,7 @@ pub(crate) fn bin(name: &str) -> PathBuf {
 }
 
 /// The file that a variable names.
-pub(super) fn wanted(variable: &str) -> PathBuf {
+pub(crate) fn wanted(variable: &str) -> PathBuf {
     let hint = "hint: run `cargo xtask test`, which sets it";
     let path = env::var_os(variable).unwrap_or_else(|| panic!("`{variable}` is not set; {hint}"));
     // Tests run in the folder of their crate, people call them from elsewhere.

@@ -317,6 +317,7 @@ macro_rules! assert_screen {
 
 mod charts;
 mod handling;
+mod logs;
 mod many;
 mod matrix;
 mod silences;
@@ -562,7 +563,7 @@ fn a_node_page_asks_for_its_history_once_a_while() {
     let mut state = connected();
     let asked = press(&mut state, "\n");
     assert!(
-        matches!(&asked[..], [Action::LoadChart(q)] if span_s(q) == 3_600),
+        matches!(&asked[..], [Action::LoadChart(q), Action::LoadLog(_)] if span_s(q) == 3_600),
         "{asked:?}"
     );
     assert_eq!(state.on(Event::Tick, at(1)), []);
