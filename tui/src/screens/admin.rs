@@ -1,15 +1,10 @@
-//! Administration: the station itself, nodes and their logins, accounts, the mail outbox.
+//! Administration: the station itself; its lists are in [`super::admin_lists`].
 
 use chrono::TimeDelta;
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
-use signalbox_protocol::api::{
-    mail::{Mail, MailState},
-    session::Session,
-    station::{BrokerFacts, BrokerKind, Station, StoreFacts, StoreKind},
-    user::Role,
-};
+use ratatui::{buffer::Buffer, layout::Rect};
+use signalbox_protocol::api::station::{BrokerFacts, BrokerKind, Station, StoreFacts, StoreKind};
 
-use super::{Hits, cell, list, overview::presence, put, tabs};
+use super::{Hits, admin_lists as lists, cell, put, tabs};
 use crate::{
     event::Admin,
     state::{AdminPage, State},
@@ -25,10 +20,10 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let area = tabs(&names, at.unwrap_or(0), theme, area, buf);
     match state.admin_page {
         AdminPage::Station => station(state, theme, area, buf),
-        AdminPage::Nodes => nodes(state, theme, (area, buf, hits)),
-        AdminPage::Users => users(state, theme, (area, buf, hits)),
-        AdminPage::Sessions => sessions(state, theme, (area, buf, hits)),
-        AdminPage::Mails => mails(state, theme, (area, buf, hits)),
+        AdminPage::Nodes => lists::nodes(state, theme, (area, buf, hits)),
+        AdminPage::Users => lists::users(state, theme, (area, buf, hits)),
+        AdminPage::Sessions => lists::sessions(state, theme, (area, buf, hits)),
+        AdminPage::Mails => lists::mails(state, theme, (area, buf, hits)),
     }
 }
 
@@ -180,195 +175,4 @@ fn station(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
             style,
         );
     }
-}
-
-type Out<'a> = (Rect, &'a mut Buffer, &'a mut Hits);
-
-fn nodes(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
-    let rows: Vec<_> = state.shown_nodes().iter().collect();
-    if rows.is_empty() {
-        put(
-            buf,
-            area,
-            1,
-            2,
-            "no nodes yet: `n` makes a login for one",
-            theme.dim(),
-        );
-    }
-    let head = " NODE                 STATE    LOGIN  FIRMWARE    UP     SIGNAL";
-    list(
-        head,
-        &rows,
-        state.row(),
-        theme,
-        (area, buf, hits),
-        |node, at, buf| {
-            cell(buf, at, (1, 20), 0, &node.name, theme.bold());
-            let (text, style) = presence(node.presence, theme);
-            cell(buf, at, (22, 8), 0, text, style);
-            let login = if node.has_password { "yes" } else { "no" };
-            cell(buf, at, (31, 6), 0, login, Style::new());
-            let firmware = node
-                .firmware
-                .as_deref()
-                .map_or_else(|| "-".to_owned(), words::safe);
-            cell(buf, at, (38, 11), 0, &firmware, theme.dim());
-            let up = node.uptime_s.map_or_else(
-                || "-".to_owned(),
-                |s| words::short(TimeDelta::seconds(i64::from(s))),
-            );
-            cell(buf, at, (50, 6), 0, &up, theme.dim());
-            let signal = node
-                .rssi_dbm
-                .map_or_else(|| "-".to_owned(), |dbm| format!("{dbm} dBm"));
-            cell(buf, at, (57, 8), 0, &signal, theme.dim());
-        },
-    );
-}
-
-fn users(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
-    let known = state.admin.as_ref().map(|admin| admin.users.is_some());
-    match known {
-        None => {
-            put(buf, area, 1, 2, "asking…", theme.dim());
-        }
-        Some(false) => {
-            put(
-                buf,
-                area,
-                1,
-                2,
-                "only administrators see accounts",
-                theme.dim(),
-            );
-        }
-        Some(true) => {}
-    }
-    let rows = state.shown_users();
-    let head = " NAME                 ROLE           LAST LOGIN    ADDRESS";
-    list(
-        head,
-        &rows,
-        state.row(),
-        theme,
-        (area, buf, hits),
-        |user, at, buf| {
-            cell(
-                buf,
-                at,
-                (1, 20),
-                0,
-                &words::safe(&user.username),
-                theme.bold(),
-            );
-            let style = if user.role == Role::Administrator {
-                theme.warn()
-            } else {
-                Style::new()
-            };
-            cell(buf, at, (22, 14), 0, user.role.as_str(), style);
-            let last = user
-                .last_login_at
-                .map_or_else(|| "never".to_owned(), |at| words::clock(at, state.now));
-            cell(buf, at, (37, 13), 0, &last, theme.dim());
-            let width = at.width.saturating_sub(52);
-            cell(
-                buf,
-                at,
-                (51, width),
-                0,
-                &words::safe(&user.email),
-                theme.dim(),
-            );
-        },
-    );
-}
-
-fn sessions(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
-    let rows = state.shown_sessions();
-    let known = state.admin.as_ref().map(|admin| admin.sessions.is_some());
-    let text = match known {
-        None => "asking…",
-        Some(false) => "only administrators see sessions",
-        Some(true) if rows.is_empty() => "nobody is logged in",
-        Some(true) => "",
-    };
-    put(buf, area, 1, 2, text, theme.dim());
-    let head = " NAME             SINCE        SEEN         WAY  FROM             CLIENT";
-    let line = |session: &&Session, at: Rect, buf: &mut Buffer| {
-        let name = words::safe(&session.username);
-        let own = if session.own { " (you)" } else { "" };
-        cell(buf, at, (1, 16), 0, &format!("{name}{own}"), theme.bold());
-        let since = words::clock(session.created_at, state.now);
-        cell(buf, at, (18, 12), 0, &since, theme.dim());
-        let seen = if session.streams > 0 {
-            "now".to_owned()
-        } else {
-            let clock = |at| words::clock(at, state.now);
-            session.last_seen_at.map_or_else(|| "-".to_owned(), clock)
-        };
-        cell(buf, at, (31, 12), 0, &seen, Style::new());
-        let way = session.way.map_or("-", |way| way.as_str());
-        cell(buf, at, (44, 4), 0, way, Style::new());
-        let shown = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), words::safe);
-        cell(buf, at, (49, 16), 0, &shown(&session.from), Style::new());
-        let width = at.width.saturating_sub(67);
-        cell(
-            buf,
-            at,
-            (66, width),
-            0,
-            &shown(&session.client),
-            theme.dim(),
-        );
-    };
-    list(head, &rows, state.row(), theme, (area, buf, hits), line);
-}
-
-fn mails(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
-    let rows = state.shown_mails();
-    let text = match state.admin.as_ref().map(|admin| admin.mails.is_some()) {
-        None => "asking…",
-        Some(false) => "only operators see mails",
-        Some(true) if rows.is_empty() => "no mail was written",
-        Some(true) => "",
-    };
-    put(buf, area, 1, 2, text, theme.dim());
-    let head = " TIME         STATE    TRIES  TO                        SUBJECT";
-    let line = |mail: &&Mail, at: Rect, buf: &mut Buffer| {
-        let time = words::clock(mail.created_at, state.now);
-        cell(buf, at, (1, 12), 0, &time, theme.dim());
-        let (word, style) = match mail.state {
-            MailState::Queued => ("waits", theme.warn()),
-            MailState::Sent => ("sent", theme.good()),
-            MailState::Failed => ("FAILED", theme.bad()),
-            MailState::Merged => ("merged", theme.dim()),
-        };
-        cell(buf, at, (14, 8), 0, word, style);
-        cell(buf, at, (23, 6), 0, &mail.tries.to_string(), theme.dim());
-        cell(
-            buf,
-            at,
-            (30, 25),
-            0,
-            &words::safe(&mail.recipient),
-            Style::new(),
-        );
-        let subject = match &mail.last_error {
-            Some(error) if mail.state != MailState::Sent => {
-                format!("{} — {}", words::safe(&mail.subject), words::safe(error))
-            }
-            _ => words::safe(&mail.subject),
-        };
-        cell(
-            buf,
-            at,
-            (56, at.width.saturating_sub(57)),
-            0,
-            &subject,
-            Style::new(),
-        );
-    };
-    list(head, &rows, state.row(), theme, (area, buf, hits), line);
 }

@@ -9,8 +9,9 @@ use signalbox_protocol::api::{
 use super::{
     Hits, cell,
     columns::{Column, table},
+    empty,
     overview::actuator_state,
-    put, tabs,
+    tabs,
 };
 use crate::{
     state::{ActuatorRow, CommandsPage, State},
@@ -76,7 +77,7 @@ fn actuators(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
     let rows = state.shown_actuators();
     if rows.is_empty() {
         let text = "no node has told of an actuator yet; its status message does";
-        put(buf, area, 1, 2, text, theme.dim());
+        empty(state, text, theme, area, buf);
     }
     table(
         &ACTUATORS,
@@ -153,7 +154,7 @@ fn schedules(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
     let rows = state.shown_schedules();
     if rows.is_empty() {
         let text = "nothing repeats yet: `n` makes a schedule";
-        put(buf, area, 1, 2, text, theme.dim());
+        empty(state, text, theme, area, buf);
     }
     table(
         &SCHEDULES,
@@ -205,7 +206,7 @@ fn waiting(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
     let rows = state.shown_waiting();
     if rows.is_empty() {
         let text = "nothing waits: `n` plans a command, once or again and again";
-        put(buf, area, 1, 2, text, theme.dim());
+        empty(state, text, theme, area, buf);
     }
     table(
         &WAITING,
@@ -245,7 +246,7 @@ fn history(state: &State, theme: Theme, (area, buf, hits): Out<'_>) {
     let rows = state.shown_commands();
     if rows.is_empty() {
         let text = "nothing was ordered yet: `Space` toggles an actuator";
-        put(buf, area, 1, 2, text, theme.dim());
+        empty(state, text, theme, area, buf);
     }
     table(
         &HISTORY,

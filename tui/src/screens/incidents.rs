@@ -9,7 +9,7 @@ use signalbox_protocol::api::{
 use super::{
     Hits, cell,
     columns::{Column, table},
-    put, tabs, without_mail,
+    empty, tabs, without_mail,
 };
 use crate::{
     state::{IncidentsPage, State, severity_word},
@@ -52,13 +52,12 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
 fn draw_incidents(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let incidents = state.shown_incidents();
     if incidents.is_empty() {
-        put(
-            buf,
-            area,
-            1,
-            2,
+        empty(
+            state,
             "nothing has fired; rules (`2`) say what does",
-            theme.dim(),
+            theme,
+            area,
+            buf,
         );
     }
     table(
@@ -123,7 +122,7 @@ fn remarks(state: &State, incident: &Incident) -> String {
 fn draw_silences(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let rows = state.shown_silences();
     if rows.is_empty() {
-        put(buf, area, 1, 2, "no silences; `n` makes one", theme.dim());
+        empty(state, "no silences: `n` makes one", theme, area, buf);
     }
     table(
         &SILENCES,

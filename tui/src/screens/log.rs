@@ -2,13 +2,19 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Hits, cell, list, put};
+use super::{Hits, cell, empty, list};
 use crate::{state::State, theme::Theme, words};
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let told = state.shown_log();
     if told.is_empty() {
-        put(buf, area, 1, 2, "nothing was told yet", theme.dim());
+        empty(
+            state,
+            "nothing was told yet: what this terminal says is kept here",
+            theme,
+            area,
+            buf,
+        );
     }
     list(
         " TIME         WHAT",

@@ -6,7 +6,7 @@ use signalbox_protocol::api::message::Outcome;
 use super::{
     Hits, cell, cell_end,
     columns::{Column, table},
-    put,
+    empty, put,
 };
 use crate::{state::State, theme::Theme, words};
 
@@ -35,9 +35,9 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
         let text = if state.only_bad {
             "no message was refused"
         } else {
-            "no messages yet"
+            "no messages yet: they show as nodes send them"
         };
-        put(buf, area, 1, 2, text, theme.dim());
+        empty(state, text, theme, area, buf);
     }
     table(
         &COLUMNS,

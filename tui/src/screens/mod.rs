@@ -2,6 +2,7 @@
 //! keys) is here, one file per screen beside it. What can be clicked is noted while it is drawn.
 
 mod admin;
+mod admin_lists;
 mod ascii;
 mod cards;
 mod chart;
@@ -204,6 +205,28 @@ fn without_mail(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) -> Re
         height: area.height - 1,
         ..area
     }
+}
+
+/// Says in place of a list why it is empty, and what to do; a filter may be why.
+fn empty(state: &State, why: &str, theme: Theme, area: Rect, buf: &mut Buffer) {
+    use ratatui::widgets::{Paragraph, Widget as _, Wrap};
+    let filter = state.filter.value();
+    let text = if filter.is_empty() {
+        why.to_owned()
+    } else {
+        format!(
+            "nothing fits the filter `{}`: `Esc` clears it",
+            words::safe(filter)
+        )
+    };
+    let place = Rect {
+        x: area.x + 1,
+        y: area.y + 2.min(area.height),
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    };
+    let text = Paragraph::new(text).wrap(Wrap { trim: true });
+    text.style(theme.dim()).render(place, buf);
 }
 
 /// A list of lines with a head and a selected one; `line` draws one into its row.

@@ -135,7 +135,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
 pub(super) fn empty(state: &State, theme: Theme, area: Rect, buf: &mut Buffer) {
     let lines = match state.link {
         Link::Connecting => vec![format!("connecting to {}…", state.endpoint)],
-        _ if !state.nodes.is_empty() => vec!["no node fits the filter".to_owned()],
+        _ if !state.nodes.is_empty() => vec!["no node fits the filter: `Esc` clears it".to_owned()],
         _ => vec![
             "no nodes yet".to_owned(),
             "6, v and n make a login for one,".to_owned(),

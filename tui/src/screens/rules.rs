@@ -6,7 +6,7 @@ use signalbox_protocol::api::incident::IncidentState;
 use super::{
     Hits, cell,
     columns::{Column, table},
-    put, without_mail,
+    empty, without_mail,
 };
 use crate::{state::State, theme::Theme, words};
 
@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hi
     let area = without_mail(state, theme, area, buf);
     let rules = state.shown_rules();
     if rules.is_empty() {
-        put(buf, area, 1, 2, "no rules: `n` makes one", theme.dim());
+        empty(state, "no rules: `n` makes one", theme, area, buf);
     }
     table(
         &COLUMNS,

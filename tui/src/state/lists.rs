@@ -264,6 +264,12 @@ impl State {
                     Some(self.marked_command()?.id.clone())
                 }
             },
+            Place::Admin => match self.admin_page {
+                AdminPage::Station | AdminPage::Nodes => None,
+                AdminPage::Users => Some(self.shown_users().get(row)?.username.clone()),
+                AdminPage::Sessions => Some(self.shown_sessions().get(row)?.id.clone()),
+                AdminPage::Mails => Some(self.shown_mails().get(row)?.id.clone()),
+            },
             _ => None,
         }
     }
@@ -282,6 +288,15 @@ impl State {
                 CommandsPage::Schedules => self.shown_schedules().iter().position(|it| it.id == id),
                 CommandsPage::Waiting => self.shown_waiting().iter().position(|it| it.id == id),
                 CommandsPage::History => self.shown_commands().iter().position(|it| it.id == id),
+            },
+            Place::Admin => match self.admin_page {
+                AdminPage::Station | AdminPage::Nodes => None,
+                AdminPage::Users => {
+                    let shown = self.shown_users();
+                    shown.iter().position(|user| user.username == id)
+                }
+                AdminPage::Sessions => self.shown_sessions().iter().position(|it| it.id == id),
+                AdminPage::Mails => self.shown_mails().iter().position(|it| it.id == id),
             },
             _ => None,
         }

@@ -353,7 +353,7 @@ impl State {
             Answer::Admin(admin) => {
                 self.message_rate = self.rate(&admin.station);
                 self.admin_at = Some(self.now);
-                self.admin = Some(*admin);
+                self.with_mark_kept(|state| state.admin = Some(*admin));
             }
             Answer::Credentials(login) => {
                 self.modal = Some(Modal::Text {

@@ -217,3 +217,16 @@ fn the_mark_stays_on_what_it_is_on() {
         "{asked:?}"
     );
 }
+
+#[test]
+fn an_empty_list_says_that_the_filter_hides_its_rows() {
+    let mut state = connected();
+    press(&mut state, "5v/nowhere\n");
+    let text = screen(&state, 80, 12);
+    assert!(
+        text.contains("nothing fits the filter `nowhere`: `Esc` clears it"),
+        "{text}"
+    );
+    press(&mut state, "\u{1b}");
+    assert!(screen(&state, 80, 12).contains("kitchen/led"));
+}
