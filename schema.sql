@@ -26,7 +26,9 @@ CREATE TABLE node (
     boot              bigint,
     firmware          text COLLATE "C",
     uptime_s          bigint,
-    rssi_dbm          smallint
+    rssi_dbm          smallint,
+    -- power, button, watchdog, fault, software, other
+    started_by        text COLLATE "C"
 ) WITH (fillfactor = 50);
 
 -- The broker's logins of nodes. Apart from `node`, because a login may be made before the node

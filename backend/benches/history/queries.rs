@@ -135,6 +135,7 @@ fn facts(name: &str) -> NodeFacts {
         firmware: None,
         uptime_s: None,
         rssi_dbm: None,
+        started_by: None,
     }
 }
 

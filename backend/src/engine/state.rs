@@ -223,6 +223,7 @@ impl State {
                 firmware: None,
                 uptime_s: None,
                 rssi_dbm: None,
+                started_by: None,
             },
         );
         draft.nodes.insert(name.to_owned());
@@ -311,6 +312,7 @@ impl State {
             firmware: node.firmware.clone(),
             uptime_s: node.uptime_s,
             rssi_dbm: node.rssi_dbm,
+            started_by: node.started_by,
             latest: BTreeMap::new(),
             actuators: actuators
                 .map(|(name, actuator)| {

@@ -34,6 +34,8 @@ impl State {
             facts.firmware = status.firmware.clone().or_else(|| facts.firmware.take());
             facts.uptime_s = status.uptime_s;
             facts.rssi_dbm = status.rssi_dbm;
+            let before = facts.started_by.filter(|_| !is_new_boot);
+            facts.started_by = status.started_by.or(before);
             draft.nodes.insert(node.to_owned());
             draft.status.insert(node.to_owned());
         }

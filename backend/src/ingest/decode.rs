@@ -200,6 +200,7 @@ fn status(node: &str, payload: &[u8]) -> Result<Body, Rejection> {
             config_refused: status
                 .config_refused
                 .map(|refused| (refused.version, printable(&refused.reason))),
+            started_by: status.started_by,
             is_old: false,
         },
     })

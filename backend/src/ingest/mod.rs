@@ -14,7 +14,7 @@ pub use decoder::Decoder;
 pub use mapping::MappingError;
 
 use chrono::{DateTime, Utc};
-use signalbox_protocol::api::message::MESSAGE_HEAD_BYTES_MAX;
+use signalbox_protocol::{api::message::MESSAGE_HEAD_BYTES_MAX, payload::status::StartedBy};
 use tokio::sync::oneshot;
 
 use crate::logs::NodeLog;
@@ -143,6 +143,8 @@ pub struct Status {
     pub config: Option<u32>,
     /// Version and reason of the configuration that it refused.
     pub config_refused: Option<(u32, String)>,
+    /// Why it started.
+    pub started_by: Option<StartedBy>,
     /// The broker had kept it, and nobody knows for how long: what came since counts for more.
     pub is_old: bool,
 }

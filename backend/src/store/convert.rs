@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::{
-    node::{ActuatorState, Presence, SampleFlag},
+    node::{ActuatorState, Presence, SampleFlag, StartedBy},
     user::Role,
 };
 
@@ -100,6 +100,17 @@ pub(super) fn state_of(word: &str) -> Option<ActuatorState> {
         "on" => Some(ActuatorState::On),
         "off" => Some(ActuatorState::Off),
         _ => None,
+    }
+}
+
+pub(super) fn started_by_of(word: &str) -> StartedBy {
+    match word {
+        "power" => StartedBy::Power,
+        "button" => StartedBy::Button,
+        "watchdog" => StartedBy::Watchdog,
+        "fault" => StartedBy::Fault,
+        "software" => StartedBy::Software,
+        _ => StartedBy::Other,
     }
 }
 

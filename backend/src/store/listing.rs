@@ -16,7 +16,8 @@ use super::{
     StoreError,
     catalog::Catalog,
     convert::{
-        flags_of, from_doc, mail_kind_of, mail_state_of, presence_of, role_of, state_of, time,
+        flags_of, from_doc, mail_kind_of, mail_state_of, presence_of, role_of, started_by_of,
+        state_of, time,
     },
 };
 use crate::ingest::Number;
@@ -40,6 +41,7 @@ pub(super) struct NodeRow {
     pub(super) firmware: Option<String>,
     pub(super) uptime_s: Option<i64>,
     pub(super) rssi_dbm: Option<i16>,
+    pub(super) started_by: Option<String>,
     #[sqlx(default)]
     pub(super) has_password: bool,
 }
@@ -58,6 +60,7 @@ impl NodeRow {
             firmware: self.firmware,
             uptime_s: self.uptime_s.map(narrow),
             rssi_dbm: self.rssi_dbm,
+            started_by: self.started_by.as_deref().map(started_by_of),
             latest: BTreeMap::new(),
             actuators: BTreeMap::new(),
             has_password: self.has_password,
@@ -76,6 +79,7 @@ impl From<NodeRow> for NodeFacts {
             firmware: row.firmware,
             uptime_s: row.uptime_s.map(narrow),
             rssi_dbm: row.rssi_dbm,
+            started_by: row.started_by.as_deref().map(started_by_of),
         }
     }
 }

@@ -8,7 +8,7 @@ use signalbox_protocol::api::{
     config::NodeConfig,
     incident::Incident,
     message::Message,
-    node::{ActuatorState, Presence},
+    node::{ActuatorState, Presence, StartedBy},
     rule::Rule,
     silence::Silence,
     user::Role,
@@ -63,6 +63,8 @@ pub struct NodeFacts {
     pub uptime_s: Option<u32>,
     /// WiFi signal.
     pub rssi_dbm: Option<i16>,
+    /// Why it started.
+    pub started_by: Option<StartedBy>,
 }
 
 /// An actuator as reported and as wanted; whole row.

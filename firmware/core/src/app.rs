@@ -93,6 +93,7 @@ where
         login: Login,
         failed_starts: u8,
     ) -> Self {
+        node.set_started_by(hardware.started_by());
         Self {
             started_ms: clock.now_ms(),
             clock,

@@ -4,7 +4,7 @@
 use core::future::Future;
 
 use embedded_io_async::{Read, Write};
-use signalbox_protocol::payload::{Id, log::Build};
+use signalbox_protocol::payload::{Id, log::Build, status::StartedBy};
 
 use crate::{METRICS_MAX, kept::KEPT_BYTES, mqtt::Lost};
 
@@ -43,6 +43,9 @@ pub trait Hardware {
 
     /// Switches an actuator. Called at the start for each, and for each change.
     fn switch(&mut self, actuator: usize, on: bool);
+
+    /// Why the node started; nothing where the board cannot tell. Asked once.
+    fn started_by(&self) -> Option<StartedBy>;
 
     /// Writes the block into memory that outlives a reset.
     fn keep(&mut self, block: &[u8; KEPT_BYTES]);

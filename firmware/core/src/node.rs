@@ -4,7 +4,10 @@ use heapless::{String, Vec};
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, FIRMWARE_BYTES_MAX},
     payload::{
-        DecodeError, Encoding, Id, Name, command::Command, config::LogLevel, status::Status,
+        DecodeError, Encoding, Id, Name,
+        command::Command,
+        config::LogLevel,
+        status::{StartedBy, Status},
     },
     topic::{self, TopicName},
 };
@@ -112,6 +115,7 @@ pub struct Node<M> {
     /// Whether this connection has carried a status yet; it comes before everything else.
     introduced: bool,
     rssi_dbm: Option<i16>,
+    started_by: Option<StartedBy>,
     settings: Settings,
     reporter: Reporter,
     outbox: Outbox<M>,
@@ -161,6 +165,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             status_at_ms: 0,
             introduced: false,
             rssi_dbm: None,
+            started_by: None,
             settings: Settings::unset(),
             reporter: Reporter::new(),
             outbox: Outbox::new(memory),
@@ -302,6 +307,11 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
         self.bad_commands = self.bad_commands.saturating_add(1);
     }
 
+    /// Why it started, for every status.
+    pub fn set_started_by(&mut self, started_by: Option<StartedBy>) {
+        self.started_by = started_by;
+    }
+
     /// Signal strength for the next status.
     pub fn set_rssi_dbm(&mut self, rssi_dbm: i16) {
         self.rssi_dbm = Some(rssi_dbm);
@@ -431,6 +441,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Node<M> {
             rssi_dbm: self.rssi_dbm,
             config: self.settings.version,
             config_refused: self.settings.refused.clone(),
+            started_by: self.started_by,
         }
     }
 

@@ -8,7 +8,11 @@ use std::{
 
 use rumqttc::{ConnectionError, Event, Incoming, Outgoing, QoS};
 use signalbox_node::{ActuatorOptions, Node, NodeOptions, Saved};
-use signalbox_protocol::{limits::MESSAGE_BYTES_MAX, payload::Name, topic};
+use signalbox_protocol::{
+    limits::MESSAGE_BYTES_MAX,
+    payload::{Name, status::StartedBy},
+    topic,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -75,7 +79,7 @@ pub(crate) async fn run(
     let begin = Instant::now();
     let name = Name::try_from(setup.name.as_str()).unwrap_or_default();
     let mut simulated = Simulated {
-        node: begin_node(&setup, &options, &name, None, 0),
+        node: begin_node(&setup, &options, &name, None, 0, StartedBy::Power),
         sensors: Sensors::new(setup.seed),
         world: setup.world,
         setup,
@@ -110,6 +114,7 @@ fn begin_node(
     name: &Name,
     saved: Option<&Saved>,
     now_ms: u64,
+    by: StartedBy,
 ) -> Node<Box<[u8]>> {
     let whole_ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let named =
@@ -129,7 +134,9 @@ fn begin_node(
     #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
     let seed = rand::random::<u32>() ^ setup.seed as u32;
     let memory = vec![0; BUFFER_BYTES].into_boxed_slice();
-    Node::new(node, memory, rand::random(), saved, seed, now_ms)
+    let mut node = Node::new(node, memory, rand::random(), saved, seed, now_ms);
+    node.set_started_by(Some(by));
+    node
 }
 
 impl Simulated {
@@ -142,15 +149,15 @@ impl Simulated {
             Plug::CutNetwork(time) => self.cut_until = Instant::now() + *time,
             Plug::Reset => {
                 let saved = self.node.saved(self.now_ms());
-                self.restart(Some(&saved));
+                self.restart(Some(&saved), StartedBy::Button);
             }
-            Plug::CutPower => self.restart(None),
+            Plug::CutPower => self.restart(None, StartedBy::Power),
         }
     }
 
-    fn restart(&mut self, saved: Option<&Saved>) {
+    fn restart(&mut self, saved: Option<&Saved>, by: StartedBy) {
         let now_ms = self.now_ms();
-        self.node = begin_node(&self.setup, &self.options, &self.name, saved, now_ms);
+        self.node = begin_node(&self.setup, &self.options, &self.name, saved, now_ms, by);
         if let Some(config) = &self.config {
             self.node.begin_with(config);
         }

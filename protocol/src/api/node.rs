@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::payload::status::StartedBy;
+
 /// Whether a node can be reached now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -44,6 +46,9 @@ pub struct Node {
     pub boot: Option<u32>,
     /// Firmware version as told by the node.
     pub firmware: Option<String>,
+    /// Why it started, as told by the node.
+    #[serde(default)]
+    pub started_by: Option<StartedBy>,
     /// Seconds since its start, as last told.
     pub uptime_s: Option<u32>,
     /// WiFi signal as last told.

@@ -8,6 +8,7 @@ pub mod ack;
 pub mod command;
 pub mod config;
 pub mod log;
+mod start;
 pub mod status;
 pub mod telemetry;
 mod wire;

@@ -4,6 +4,7 @@ use femtopb::{EnumValue, Message as _, Repeated, UnknownFields};
 use heapless::String;
 use serde::{Deserialize, Serialize};
 
+pub use super::start::StartedBy;
 use super::{
     Actuators, BufferTooSmall, DecodeError, Encoding, bounded, check_len, from_json, to_json,
     to_protobuf, wire,
@@ -36,6 +37,9 @@ pub struct Status {
     /// The last configuration, when the node refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_refused: Option<ConfigRefused>,
+    /// Why it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<StartedBy>,
 }
 
 /// Why a node does not work by the configuration that it was sent.
@@ -112,6 +116,7 @@ impl Status {
             rssi_dbm: self.rssi_dbm.map(i32::from),
             config: self.config,
             config_refused: refused,
+            started_by: EnumValue::Known(StartedBy::to_wire(self.started_by)),
             unknown_fields: UnknownFields::default(),
         };
         to_protobuf(&message, buffer)
@@ -149,6 +154,7 @@ impl Status {
             rssi_dbm,
             config: wire.config,
             config_refused: wire.config_refused.as_ref().map(refused_in).transpose()?,
+            started_by: StartedBy::from_wire(wire.started_by),
         })
     }
 }

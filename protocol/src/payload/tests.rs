@@ -13,7 +13,7 @@ use super::{
     ack::{Ack, AckResult},
     command::{Action, Command},
     config::{Config, LogLevel, MetricConfig, MetricConfigs},
-    status::{ConfigRefused, Status},
+    status::{ConfigRefused, StartedBy, Status},
     telemetry::{Sample, SampleRef, SampleTime, Telemetry, TelemetryRef},
 };
 
@@ -64,6 +64,14 @@ fn status_with_config() -> Status {
             version: 4,
             reason: "there is no metric `light`".try_into().unwrap(),
         }),
+        ..status()
+    }
+}
+
+/// Of a node that its watchdog has started.
+fn status_after_watchdog() -> Status {
+    Status {
+        started_by: Some(StartedBy::Watchdog),
         ..status()
     }
 }
@@ -186,9 +194,30 @@ golden!(
     Status,
     "status-config-v1"
 );
+golden!(
+    golden_status_with_start,
+    status_after_watchdog(),
+    status_after_watchdog(),
+    Status,
+    "status-start-v1"
+);
 golden!(golden_config, config(), config(), Config, "config-v1");
 golden!(golden_command, command(), command(), Command, "command-v1");
 golden!(golden_ack, ack(), ack(), Ack, "ack-v1");
+
+#[test]
+fn a_cause_of_a_later_version_is_another_one() {
+    let other = Some(StartedBy::Other);
+    for (payload, expected) in [
+        (&br#"{"online":true,"started_by":"brownout"}"#[..], other),
+        (b"\x08\x01\x50\x07", other),
+        (b"\x08\x01\x50\x06", other),
+        (b"\x08\x01\x50\x03", Some(StartedBy::Watchdog)),
+        (b"\x08\x01", None),
+    ] {
+        assert_eq!(Status::decode(payload).unwrap().started_by, expected);
+    }
+}
 
 #[test]
 fn the_last_will_is_short_and_never_empty() {

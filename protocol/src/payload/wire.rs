@@ -68,6 +68,18 @@ pub(super) enum Presence {
     Offline = 2,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, femtopb::Enumeration)]
+pub(super) enum StartedBy {
+    #[default]
+    Unset = 0,
+    Power = 1,
+    Button = 2,
+    Watchdog = 3,
+    Fault = 4,
+    Software = 5,
+    Other = 6,
+}
+
 #[derive(Clone, Debug, PartialEq, Message)]
 pub(super) struct Status<'a> {
     #[femtopb(enumeration, tag = 1)]
@@ -86,6 +98,8 @@ pub(super) struct Status<'a> {
     pub(super) config: Option<u32>,
     #[femtopb(message, optional, tag = 8)]
     pub(super) config_refused: Option<ConfigRefused<'a>>,
+    #[femtopb(enumeration, tag = 10)]
+    pub(super) started_by: EnumValue<StartedBy>,
     #[femtopb(unknown_fields)]
     pub(super) unknown_fields: UnknownFields<'a>,
 }

@@ -102,5 +102,6 @@ fn facts(name: &str, at: DateTime<Utc>) -> NodeFacts {
         firmware: None,
         uptime_s: None,
         rssi_dbm: None,
+        started_by: None,
     }
 }

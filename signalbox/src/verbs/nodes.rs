@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use signalbox_protocol::api::{
     config::{NewNodeConfig, NodeConfig, NodeSettings},
-    node::{NewNode, Node, NodeCredentials, Nodes},
+    node::{NewNode, Node, NodeCredentials, Nodes, StartedBy},
 };
 use signalbox_tui::{client::segment, node_settings};
 
@@ -85,7 +85,15 @@ pub(crate) async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let rows = nodes.nodes.iter().map(row);
-    let head = ["NODE", "STATE", "SEEN", "LATEST", "ACTUATORS", "FIRMWARE"];
+    let head = [
+        "NODE",
+        "STATE",
+        "SEEN",
+        "LATEST",
+        "ACTUATORS",
+        "FIRMWARE",
+        "STARTED BY",
+    ];
     output::table(
         &head,
         rows,
@@ -118,6 +126,7 @@ fn row(node: &Node) -> Vec<String> {
         latest.collect::<Vec<_>>().join(" "),
         actuators.collect::<Vec<_>>().join(" "),
         maybe(node.firmware.as_ref()),
+        maybe(node.started_by.map(StartedBy::as_str).as_ref()),
     ]
 }
 

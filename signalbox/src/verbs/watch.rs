@@ -135,6 +135,7 @@ struct Words {
     values: bool,
     told: HashMap<(String, String), f64>,
     presence: HashMap<String, Presence>,
+    boots: HashMap<String, u32>,
     actuators: HashMap<(String, String), String>,
     commands: HashMap<String, CommandState>,
     incidents: HashMap<String, IncidentState>,
@@ -153,7 +154,11 @@ impl Words {
             Event::Samples { samples } => self.samples(samples),
             Event::Status { node } => {
                 let was = self.presence.get(&node.name).copied();
-                let mut lines = Vec::new();
+                let mut lines: Vec<_> = self
+                    .start(node)
+                    .map(|line| (now, line))
+                    .into_iter()
+                    .collect();
                 if was != Some(node.presence) {
                     lines.push((now, self.node(node)));
                 }
@@ -246,8 +251,20 @@ impl Words {
         lines
     }
 
+    /// That a known node has begun anew.
+    fn start(&mut self, node: &Node) -> Option<String> {
+        let boot = node.boot?;
+        let was = self.boots.insert(node.name.clone(), boot)?;
+        let by = node.started_by;
+        let by = by.map_or_else(String::new, |by| format!(", by {}", by.as_str()));
+        (was != boot).then(|| format!("{} has started anew{by}", node.name))
+    }
+
     fn node(&mut self, node: &Node) -> String {
         self.presence.insert(node.name.clone(), node.presence);
+        if let Some(boot) = node.boot {
+            self.boots.insert(node.name.clone(), boot);
+        }
         let mut text = format!("{} is {}", node.name, output::word(&node.presence));
         for (metric, latest) in &node.latest {
             let key = (node.name.clone(), metric.clone());

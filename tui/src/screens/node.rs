@@ -8,7 +8,7 @@ use signalbox_protocol::{
         command::{Command, CommandState},
         config::ConfigState,
         message::Message,
-        node::{ActuatorState, Node},
+        node::{ActuatorState, Node, StartedBy},
     },
     payload::log::LogLevel,
 };
@@ -110,8 +110,12 @@ fn facts(state: &State, node: &Node, theme: Theme, area: Rect, buf: &mut Buffer)
         facts.push(format!("up {uptime}+"));
     }
     // Others tell random bits that differ at each start.
-    if let Some(boot) = node.boot.filter(|boot| *boot < STARTS_MAX) {
-        facts.push(format!("start {boot}"));
+    let counted = node.boot.filter(|boot| *boot < STARTS_MAX);
+    match (counted, node.started_by.map(StartedBy::as_str)) {
+        (Some(boot), Some(by)) => facts.push(format!("start {boot} by {by}")),
+        (Some(boot), None) => facts.push(format!("start {boot}")),
+        (None, Some(by)) => facts.push(format!("started by {by}")),
+        (None, None) => {}
     }
     if let Some(rssi) = node.rssi_dbm {
         facts.push(format!("{rssi} dBm"));

@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
-use signalbox_protocol::api::message::Outcome::{Bad, Duplicate, Stored};
+use signalbox_protocol::api::{
+    message::Outcome::{Bad, Duplicate, Stored},
+    node::StartedBy,
+};
 
 use super::rig::{Rig, at_s};
 use crate::{
@@ -79,6 +82,28 @@ async fn a_node_that_counts_its_starts_anew_is_believed() {
     rig.restart().await;
     assert_eq!(rig.receive(TELEMETRY, numbered(1, 1, 4.0)).await, Duplicate);
     assert_eq!(rig.receive(TELEMETRY, numbered(1, 2, 5.0)).await, Stored);
+}
+
+#[tokio::test]
+async fn why_a_node_started_holds_for_that_start() {
+    let mut rig = Rig::new().await;
+    let watchdog = json!("watchdog");
+    for (boot, by, expected) in [
+        (1, None, None),
+        (2, Some(&watchdog), Some(StartedBy::Watchdog)),
+        // Told once is enough, and goes with its start.
+        (2, None, Some(StartedBy::Watchdog)),
+        (3, None, None),
+        (3, Some(&json!("meteor")), Some(StartedBy::Other)),
+    ] {
+        let mut status = json!({"online": true, "boot": boot, "actuators": {}});
+        if let Some(by) = by {
+            status["started_by"] = by.clone();
+        }
+        rig.receive("signalbox/kitchen/status", status).await;
+        let loaded = rig.store.load().await.unwrap();
+        assert_eq!(loaded.nodes[0].started_by, expected);
+    }
 }
 
 #[tokio::test]
@@ -160,6 +185,7 @@ async fn nodes_of_a_station_are_bounded() {
         firmware: None,
         uptime_s: None,
         rssi_dbm: None,
+        started_by: None,
     });
     let batch = Batch {
         nodes: nodes.collect(),

@@ -41,7 +41,7 @@ impl PostgresStore {
             .await?;
         let nodes: Vec<NodeRow> = sqlx::query_as(
             "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
-             rssi_dbm FROM node",
+             rssi_dbm, started_by FROM node",
         )
         .fetch_all(&self.readers)
         .await?;

@@ -28,7 +28,7 @@ impl PostgresStore {
     async fn read_nodes(&self, name: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Node>> {
         let mut sql = QueryBuilder::<Postgres>::new(
             "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
-             rssi_dbm, EXISTS (SELECT 1 FROM node_password WHERE node = name) AS has_password \
+             rssi_dbm, started_by, EXISTS (SELECT 1 FROM node_password WHERE node = name) AS has_password \
              FROM node",
         );
         only(&mut sql, " WHERE name = ", name);

@@ -57,12 +57,12 @@ statements! {
         ON CONFLICT (series_id) DO UPDATE SET ts_us = excluded.ts_us, value = excluded.value, \
         flags = excluded.flags WHERE excluded.ts_us > latest.ts_us";
     put_nodes: "INSERT INTO node (name, presence, presence_since_us, last_seen_us, boot, \
-        firmware, uptime_s, rssi_dbm) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], \
-        $4::int8[], $5::int8[], $6::text[], $7::int8[], $8::int2[]) \
+        firmware, uptime_s, rssi_dbm, started_by) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], \
+        $4::int8[], $5::int8[], $6::text[], $7::int8[], $8::int2[], $9::text[]) \
         ON CONFLICT (name) DO UPDATE SET presence = excluded.presence, \
         presence_since_us = excluded.presence_since_us, last_seen_us = excluded.last_seen_us, \
         boot = excluded.boot, firmware = excluded.firmware, uptime_s = excluded.uptime_s, \
-        rssi_dbm = excluded.rssi_dbm";
+        rssi_dbm = excluded.rssi_dbm, started_by = excluded.started_by";
     put_actuators: "INSERT INTO actuator (node, name, reported, reported_us, desired, off_us, \
         pending_command) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], \
         $5::text[], $6::int8[], $7::text[]) ON CONFLICT (node, name) DO UPDATE SET \

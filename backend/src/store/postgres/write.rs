@@ -4,7 +4,10 @@
 use std::{borrow::Cow, collections::HashMap, hash::Hash};
 
 use sha2::{Digest as _, Sha256};
-use signalbox_protocol::api::message::{Message, Outcome};
+use signalbox_protocol::api::{
+    message::{Message, Outcome},
+    node::StartedBy,
+};
 use tokio_postgres::Statement;
 
 use super::{
@@ -85,6 +88,7 @@ fn nodes<'c>(pipeline: &mut Pipeline<'c>, statements: &'c Statements, batch: &'c
             column(&rows, |node| node.firmware.as_deref().map(text)),
             column(&rows, |node| node.uptime_s.map(i64::from)),
             column(&rows, |node| node.rssi_dbm),
+            column(&rows, |node| node.started_by.map(StartedBy::as_str)),
         ];
         pipeline.send(&statements.put_nodes, values);
     }

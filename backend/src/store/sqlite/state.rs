@@ -84,7 +84,7 @@ fn node_rows(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Ve
     let only = name.map_or("", |_| " WHERE name = ?");
     let mut statement = connection.prepare_cached(&format!(
         "SELECT name, presence, presence_since_us, last_seen_us, boot, firmware, uptime_s, \
-         rssi_dbm, EXISTS (SELECT 1 FROM node_password WHERE node = name) \
+         rssi_dbm, started_by, EXISTS (SELECT 1 FROM node_password WHERE node = name) \
          FROM node{only}"
     ))?;
     let rows = statement.query_map(params_from_iter(name), |row| {
@@ -97,7 +97,8 @@ fn node_rows(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Ve
             firmware: row.get(5)?,
             uptime_s: row.get(6)?,
             rssi_dbm: row.get(7)?,
-            has_password: row.get(8)?,
+            started_by: row.get(8)?,
+            has_password: row.get(9)?,
         })
     })?;
     rows.collect()

@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use signalbox_protocol::api::message::{Message, Outcome};
+use signalbox_protocol::api::{
+    message::{Message, Outcome},
+    node::StartedBy,
+};
 
 use super::{many::Many, pipeline::Pipeline};
 use crate::store::{
@@ -13,13 +16,13 @@ use crate::store::{
 static PUT_NODES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT INTO node (name, presence, presence_since_us, last_seen_us, boot, firmware, \
-         uptime_s, rssi_dbm) VALUES ",
-        8,
+         uptime_s, rssi_dbm, started_by) VALUES ",
+        9,
         " ON CONFLICT (name) DO UPDATE SET presence = excluded.presence, \
          presence_since_us = excluded.presence_since_us, \
          last_seen_us = excluded.last_seen_us, boot = excluded.boot, \
          firmware = excluded.firmware, uptime_s = excluded.uptime_s, \
-         rssi_dbm = excluded.rssi_dbm",
+         rssi_dbm = excluded.rssi_dbm, started_by = excluded.started_by",
     )
 });
 static PUT_ACTUATORS: LazyLock<Many> = LazyLock::new(|| {
@@ -116,7 +119,8 @@ async fn write_nodes(pipeline: &mut Pipeline<'_>, batch: &Batch) -> Result<()> {
                 .bind(node.boot)
                 .bind(&node.firmware)
                 .bind(node.uptime_s)
-                .bind(node.rssi_dbm);
+                .bind(node.rssi_dbm)
+                .bind(node.started_by.map(StartedBy::as_str));
         })
         .await?;
     PUT_ACTUATORS

@@ -71,6 +71,7 @@ fn one_of_everything() -> Batch {
         firmware: None,
         uptime_s: None,
         rssi_dbm: None,
+        started_by: None,
         ..node("bare")
     };
     let bare_actuator = ActuatorFacts {

@@ -5,7 +5,7 @@ use signalbox_protocol::api::{
     config::{ConfigState, DesiredConfig, NodeConfig, NodeSettings},
     incident::{Incident, IncidentState},
     message::{Message, Outcome},
-    node::{ActuatorState, Presence},
+    node::{ActuatorState, Presence, StartedBy},
     rule::{Comparison, Rule, RuleCommand, RuleSpec, Severity},
     silence::{Silence, SilenceState},
     user::{Role, User},
@@ -32,6 +32,7 @@ pub(in crate::store) fn node(name: &str) -> NodeFacts {
         firmware: Some("0.1.0".to_owned()),
         uptime_s: Some(12),
         rssi_dbm: Some(-61),
+        started_by: Some(StartedBy::Watchdog),
     }
 }
 

@@ -3,7 +3,7 @@
 use signalbox_protocol::api::{
     command::{CommandQuery, CommandState},
     incident::{IncidentQuery, IncidentState},
-    node::{Actuator, ActuatorState, LatestValue, Node, Presence, SampleFlag},
+    node::{Actuator, ActuatorState, LatestValue, Node, Presence, SampleFlag, StartedBy},
     silence::{SilenceQuery, SilenceState},
 };
 
@@ -61,6 +61,7 @@ pub(in crate::store) async fn nodes_show_latest_values_actuators_and_ages<F: Fix
         firmware: Some("0.1.0".to_owned()),
         uptime_s: Some(12),
         rssi_dbm: Some(-61),
+        started_by: Some(StartedBy::Watchdog),
         latest: [].into(),
         actuators: [].into(),
         has_password: true,

@@ -173,6 +173,10 @@ impl Hardware for Bench<'_> {
         shown.changes.push((actuator, on, self.clock.now_ms()));
     }
 
+    fn started_by(&self) -> Option<StartedBy> {
+        Some(StartedBy::Watchdog)
+    }
+
     fn keep(&mut self, block: &[u8; KEPT_BYTES]) {
         self.shown.borrow_mut().kept = Kept::read(block);
     }
@@ -417,6 +421,7 @@ fn a_configuration_is_kept_once_and_answered_by_the_status() {
         let status = all.iter().find(|(topic, _)| topic.ends_with("/status"));
         let status = Status::decode(&status.unwrap().1).unwrap();
         assert_eq!(status.config, Some(2));
+        assert_eq!(status.started_by, Some(StartedBy::Watchdog));
         for again in [&payload[..], b"", br#"{"version":3,"interval_ms":1}"#] {
             bed.message("signalbox/kitchen/config", again, true);
         }

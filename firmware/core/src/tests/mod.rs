@@ -26,7 +26,7 @@ use signalbox_protocol::payload::{
     ActuatorState, Encoding, Id, Name,
     ack::{Ack, AckResult},
     command::{Action, Command},
-    status::Status,
+    status::{StartedBy, Status},
 };
 
 use crate::{

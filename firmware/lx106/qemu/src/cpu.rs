@@ -4,6 +4,7 @@
 use core::{fmt::Write as _, panic::PanicInfo};
 
 use signalbox_node::kept::KEPT_BYTES;
+use signalbox_protocol::payload::status::StartedBy;
 
 use crate::uart::Uart;
 
@@ -42,8 +43,10 @@ pub(crate) fn feed_watchdog(until_cycles: u32) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Started {
     PowerOn,
-    /// The button, or new settings.
+    /// The button.
     Reset,
+    /// New settings.
+    Settings,
     /// It did nothing any more.
     Watchdog,
     /// A panic, or an exception of the processor.
@@ -51,7 +54,13 @@ pub(crate) enum Started {
 }
 
 impl Started {
-    const ALL: [Self; 4] = [Self::PowerOn, Self::Reset, Self::Watchdog, Self::Fault];
+    const ALL: [Self; 5] = [
+        Self::PowerOn,
+        Self::Reset,
+        Self::Settings,
+        Self::Watchdog,
+        Self::Fault,
+    ];
 
     /// As it lies in memory: no value that memory has by itself after a power cut.
     const fn mark(self) -> u32 {
@@ -62,8 +71,20 @@ impl Started {
         match self {
             Self::PowerOn => "power on",
             Self::Reset => "reset",
+            Self::Settings => "settings",
             Self::Watchdog => "watchdog",
             Self::Fault => "fault",
+        }
+    }
+
+    /// As the station is told.
+    pub(crate) const fn told(self) -> StartedBy {
+        match self {
+            Self::PowerOn => StartedBy::Power,
+            Self::Reset => StartedBy::Button,
+            Self::Settings => StartedBy::Software,
+            Self::Watchdog => StartedBy::Watchdog,
+            Self::Fault => StartedBy::Fault,
         }
     }
 }

@@ -14,12 +14,12 @@ use signalbox_node::{
     kept::KEPT_BYTES,
     log,
 };
-use signalbox_protocol::payload::Id;
+use signalbox_protocol::payload::{Id, status::StartedBy};
 
 use crate::{
     bench::Bench,
     clock::CycleClock,
-    cpu,
+    cpu::{self, Started},
     flash::{BoardFlash, now},
     logs,
     wires::{DhtPin, DhtWire, OUTPUTS, Probe, Switched},
@@ -42,6 +42,7 @@ pub(crate) struct BenchHardware {
     dht11: Dht11<DhtPin, DhtPin>,
     probe: Probe,
     outputs: [Output<Switched>; OUTPUTS.len()],
+    started: Started,
 }
 
 impl BenchHardware {
@@ -50,6 +51,7 @@ impl BenchHardware {
         wire: &'static RefCell<DhtWire>,
         clock: &'static CycleClock,
         flash: &'static RefCell<BoardFlash>,
+        started: Started,
     ) -> Self {
         let pin = DhtPin { wire, bench };
         let output = |(name, on_when_low)| {
@@ -68,6 +70,7 @@ impl BenchHardware {
             dht11: Dht11::new(pin, pin),
             probe: Probe::new(bench),
             outputs: OUTPUTS.map(output),
+            started,
         }
     }
 }
@@ -89,7 +92,10 @@ impl BenchHardware {
     fn wrote(&self, written: Result<(), FlashFailed>) {
         if written.is_err() {
             self.bench.borrow_mut().say(format_args!("flash failed"));
-            log!(error, "flash failed: the next power cut takes something away");
+            log!(
+                error,
+                "flash failed: the next power cut takes something away"
+            );
         }
     }
 }
@@ -121,6 +127,10 @@ impl Hardware for BenchHardware {
             // This board's pins cannot fail.
             let Ok(()) = output.set(on);
         }
+    }
+
+    fn started_by(&self) -> Option<StartedBy> {
+        Some(self.started.told())
     }
 
     fn keep(&mut self, block: &[u8; KEPT_BYTES]) {

@@ -51,6 +51,7 @@ use static_cell::StaticCell;
 use crate::{
     bench::{Bench, Settings},
     clock::CycleClock,
+    cpu::Started,
     flash::BoardFlash,
     hardware::{BenchHardware, METRICS},
     network::Stack,
@@ -126,7 +127,7 @@ fn go(shared: Shared, app: &mut BoardApp, network: &mut Stack, send: &mut [u8]) 
     };
     let new_settings = poll_fn(|_| {
         if bench::store(shared.bench, shared.flash) {
-            cpu::reset(cpu::Started::Reset)
+            cpu::reset(Started::Settings)
         }
         Poll::<Infallible>::Pending
     });
@@ -155,9 +156,11 @@ fn set_up(shared: Shared, scratch: &mut [u8]) -> (&'static mut BoardApp, &'stati
     let node = PARTS
         .node
         .init_with(|| Node::unset(readings.as_mut_slice()));
-    let failed_starts = begin(node, shared, &settings);
+    let started = cpu::started();
+    let failed_starts = begin(node, shared, &settings, started);
     configure(node, shared, scratch);
-    (app(shared, node, &settings, failed_starts), network)
+    let app = app(shared, node, &settings, failed_starts, started);
+    (app, network)
 }
 
 /// Begins with the configuration that was kept.
@@ -190,6 +193,7 @@ fn app(
     node: &'static mut Node<&'static mut [u8]>,
     settings: &Settings,
     failed_starts: u8,
+    started: Started,
 ) -> &'static mut BoardApp {
     let Shared {
         bench,
@@ -198,21 +202,25 @@ fn app(
     } = shared;
     let wire = PARTS.wire.init_with(RefCell::default);
     PARTS.app.init_with(|| {
-        let hardware = BenchHardware::new(bench, wire, clock, flash);
+        let hardware = BenchHardware::new(bench, wire, clock, flash, started);
         App::new(clock, hardware, node, settings.login.clone(), failed_starts)
     })
 }
 
 /// Sets the node up with what it knows from before; starts that failed, this one among them.
 #[inline(never)]
-fn begin(node: &mut Node<&'static mut [u8]>, shared: Shared, settings: &Settings) -> u8 {
+fn begin(
+    node: &mut Node<&'static mut [u8]>,
+    shared: Shared,
+    settings: &Settings,
+    started: Started,
+) -> u8 {
     let mut before = kept();
     if let Some(kept) = &mut before {
         kept.was_reset(BLIND_MS);
     }
     let safe_mode = before.as_ref().is_some_and(Kept::is_safe_mode);
     let failed_starts = before.as_ref().map_or(1, |kept| kept.failed_starts);
-    let started = cpu::started();
     let reason = if safe_mode {
         "safe mode"
     } else {

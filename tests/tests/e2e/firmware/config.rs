@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{joined, online, stored};
+use super::{joined, online, started_by, stored};
 use crate::helper::{Station, eventually};
 
 #[track_caller]
@@ -56,6 +56,7 @@ fn a_configuration_holds_over_resets_and_power_cuts() {
     board.tell("dht 30.0 50");
     board.expect("mqtt connected");
     online(&station, "kitchen");
+    started_by(&station, "kitchen", "power");
     stored(&station, "kitchen", "temperature", 29.3);
     assert_eq!(stands(&station, "applied")["reported"]["version"], 1);
     // What it has is not written again.

@@ -1,6 +1,6 @@
 //! What the node takes of the chip's data RAM; the linker script counts the rest.
 
-use super::{joined, stored};
+use super::{joined, started_by, stored};
 use crate::helper::{Board, Station, eventually};
 
 /// Of the stack, what must never have been used.
@@ -36,6 +36,7 @@ fn the_stack_keeps_a_reserve() {
         // The same after a start with what was kept.
         board.reset();
         board.expect("mqtt connected");
+        started_by(&station, "kitchen", "button");
     }
 }
 

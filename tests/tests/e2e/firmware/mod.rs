@@ -33,6 +33,15 @@ fn online(station: &Station, name: &str) {
     });
 }
 
+/// Why the node started, as the station was told.
+#[track_caller]
+fn started_by(station: &Station, node: &str, by: &str) {
+    eventually("the station knows why the node started", || {
+        let node = station.get(&format!("/api/v1/nodes/{node}"));
+        (node["started_by"] == by).then_some(())
+    });
+}
+
 /// What the station knows of an actuator.
 #[track_caller]
 fn reported(station: &Station, node: &str, actuator: &str, state: &str) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{joined, online, reported};
+use super::{joined, online, reported, started_by};
 use crate::helper::Station;
 
 /// How much later than ordered a pin may go off: the node wakes to the millisecond, the emulator
@@ -124,6 +124,7 @@ fn a_node_that_hangs_is_reset_by_its_watchdog_and_goes_on() {
     board.pin("pump", "on");
     board.expect("mqtt connected");
     online(&station, "kitchen");
+    started_by(&station, "kitchen", "watchdog");
     let done = station.json(&["send", "kitchen", "pump", "off"]);
     assert_eq!(done["state"], "confirmed", "{done:#}");
     board.pin("pump", "off");

@@ -14,7 +14,7 @@ use signalbox_protocol::api::{
     event::Event as Live,
     incident::{Acknowledge, IncidentState, Silenced},
     message::Outcome,
-    node::{Actuator, ActuatorState, LatestValue, Presence, SampleFlag},
+    node::{Actuator, ActuatorState, LatestValue, Presence, SampleFlag, StartedBy},
     rule::{Comparison, RuleSpec, Severity},
     silence::{NewSilence, SilenceState},
     user::Role,
@@ -55,6 +55,7 @@ fn node(name: &str, presence: Presence) -> Node {
         firmware: Some("0.1.0".to_owned()),
         uptime_s: Some(7_300),
         rssi_dbm: Some(-61),
+        started_by: Some(StartedBy::Watchdog),
         latest: BTreeMap::from([
             (
                 "humidity".to_owned(),
