@@ -65,6 +65,8 @@ pub(crate) enum Mouse {
 pub(crate) enum Target {
     Tab(Place),
     Cmd(Cmd),
+    /// A page of the screen, counted from its left.
+    Page(usize),
     /// A row of the list on screen.
     Row(usize),
     /// A place in a chart, as a share of its width from the left.

@@ -286,6 +286,24 @@ fn a_command_for_a_time_and_a_schedule_run_over_a_restart() {
         into_minute < OFF_TIME_MS,
         "{into_minute} ms into the minute"
     );
+    let paused = station.json(&["commands", "pause", &schedule]);
+    assert_eq!(
+        (&paused["paused"], &paused["next_at"]),
+        (&json!(true), &json!(null))
+    );
+    let listed = station.verb(&["commands", "schedules"]).good();
+    assert!(listed.contains("paused"), "{listed}");
+    let edit = [
+        "commands", "edit", &schedule, "--action", "off", "--reason", "late",
+    ];
+    let edited = station.json(&edit);
+    assert_eq!(
+        (&edited["action"], &edited["reason"]),
+        (&json!("off"), &json!("late"))
+    );
+    let resumed = station.json(&["commands", "resume", &schedule]);
+    assert_eq!(resumed["paused"], false);
+    assert!(resumed["next_at"].is_string(), "{resumed}");
     station.verb(&["commands", "unschedule", &schedule]).good();
     let left = station.json(&["commands", "schedules"]);
     assert_eq!(left["schedules"], json!([]));

@@ -13,11 +13,8 @@ use crate::{
 };
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
-    let at = AdminPage::ALL
-        .iter()
-        .position(|page| *page == state.admin_page);
     let names = ["Station", "Nodes", "Users", "Sessions", "Mails"];
-    let area = tabs(&names, at.unwrap_or(0), theme, area, buf);
+    let area = tabs(&names, state.page(), theme, area, (buf, hits));
     match state.admin_page {
         AdminPage::Station => station(state, theme, area, buf),
         AdminPage::Nodes => lists::nodes(state, theme, (area, buf, hits)),

@@ -57,11 +57,8 @@ const HISTORY: [Column; 5] = [
 ];
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
-    let at = CommandsPage::ALL
-        .iter()
-        .position(|page| *page == state.commands_page);
     let names = ["Actuators", "Schedules", "Waiting", "History"];
-    let area = tabs(&names, at.unwrap_or(0), theme, area, buf);
+    let area = tabs(&names, state.page(), theme, area, (buf, hits));
     let out = (area, buf, hits);
     match state.commands_page {
         CommandsPage::Actuators => actuators(state, theme, out),

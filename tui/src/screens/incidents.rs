@@ -36,13 +36,16 @@ const SILENCES: [Column; 5] = [
 
 pub(super) fn draw(state: &State, theme: Theme, area: Rect, buf: &mut Buffer, hits: &mut Hits) {
     let area = without_mail(state, theme, area, buf);
-    let at = IncidentsPage::ALL
-        .iter()
-        .position(|page| *page == state.incidents_page);
     let all = state.silences.iter();
     let active = all.filter(|silence| silence.state == SilenceState::Active);
     let silences = format!("Silences {}", active.count());
-    let area = tabs(&["Incidents", &silences], at.unwrap_or(0), theme, area, buf);
+    let area = tabs(
+        &["Incidents", &silences],
+        state.page(),
+        theme,
+        area,
+        (buf, hits),
+    );
     match state.incidents_page {
         IncidentsPage::Incidents => draw_incidents(state, theme, area, buf, hits),
         IncidentsPage::Silences => draw_silences(state, theme, area, buf, hits),

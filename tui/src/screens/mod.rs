@@ -166,7 +166,13 @@ fn cell_end(
 }
 
 /// The names of a screen's parts, with the present one marked; gives the area below.
-fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
+fn tabs(
+    names: &[&str],
+    at: usize,
+    theme: Theme,
+    area: Rect,
+    (buf, hits): (&mut Buffer, &mut Hits),
+) -> Rect {
     let padded: usize = names.iter().map(|name| name.width() + 3).sum();
     let pad = if padded < usize::from(area.width) {
         " "
@@ -180,7 +186,14 @@ fn tabs(names: &[&str], at: usize, theme: Theme, area: Rect, buf: &mut Buffer) -
         } else {
             theme.dim()
         };
-        x += put(buf, area, x, 0, &format!("{pad}{name}{pad}"), style) + 1;
+        let width = put(buf, area, x, 0, &format!("{pad}{name}{pad}"), style);
+        let place = Rect {
+            x: area.x + x,
+            width,
+            ..row(area, 0)
+        };
+        hits.add(place, Target::Page(index));
+        x += width + 1;
     }
     Rect {
         y: area.y + 1,

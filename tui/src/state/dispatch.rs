@@ -200,9 +200,7 @@ impl State {
     fn next_layout(&mut self) {
         match self.place {
             Place::Overview => self.chosen_view = Some(self.nodes_view().next()),
-            Place::Incidents => self.incidents_page = self.incidents_page.next(),
-            Place::Commands => self.commands_page = self.commands_page.next(),
-            Place::Admin => self.admin_page = self.admin_page.next(),
+            Place::Incidents | Place::Commands | Place::Admin => self.turn_to(self.page() + 1),
             _ => {
                 let layout = self.node_charts();
                 if let Some(chart) = &mut self.chart {

@@ -232,14 +232,8 @@ impl State {
         !matches!(self.place, Place::Node | Place::Chart)
     }
 
-    fn list(&self) -> (Place, u8) {
-        let page = match self.place {
-            Place::Incidents => self.incidents_page as u8,
-            Place::Commands => self.commands_page as u8,
-            Place::Admin => self.admin_page as u8,
-            _ => 0,
-        };
-        (self.place, page)
+    const fn list(&self) -> (Place, usize) {
+        (self.place, self.page())
     }
 
     /// Whether the list on screen is one of nodes, whose mark goes by name.

@@ -158,7 +158,7 @@ pub(crate) struct State {
     pub(crate) commands_page: CommandsPage,
     pub(crate) admin_page: AdminPage,
     /// Selected row of each list.
-    rows: BTreeMap<(Place, u8), usize>,
+    rows: BTreeMap<(Place, usize), usize>,
     /// Name of the selected node, so that the mark stays on it when others come.
     pub(crate) node: Option<String>,
     /// Index of the marked actuator.

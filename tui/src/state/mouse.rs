@@ -14,6 +14,10 @@ impl State {
         }
         match mouse {
             Mouse::Click(Target::Tab(place)) => self.go(place),
+            Mouse::Click(Target::Page(page)) => {
+                self.turn_to(page);
+                Vec::new()
+            }
             Mouse::Click(Target::Cmd(cmd)) => self.command(cmd),
             Mouse::Click(Target::Row(row)) => {
                 // The second click opens.

@@ -1,5 +1,8 @@
 //! What a list or a screen can show: orders, views, and the pages of screens that have several.
 
+use super::State;
+use crate::keymap::Place;
+
 /// The order of the nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum SortBy {
@@ -94,15 +97,6 @@ impl CommandsPage {
         Self::Waiting,
         Self::History,
     ];
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Actuators => Self::Schedules,
-            Self::Schedules => Self::Waiting,
-            Self::Waiting => Self::History,
-            Self::History => Self::Actuators,
-        }
-    }
 }
 
 /// A part of the incidents' screen.
@@ -115,13 +109,6 @@ pub(crate) enum IncidentsPage {
 
 impl IncidentsPage {
     pub(crate) const ALL: [Self; 2] = [Self::Incidents, Self::Silences];
-
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Incidents => Self::Silences,
-            Self::Silences => Self::Incidents,
-        }
-    }
 }
 
 /// A part of the administration's screen.
@@ -143,14 +130,32 @@ impl AdminPage {
         Self::Sessions,
         Self::Mails,
     ];
+}
 
-    pub(super) const fn next(self) -> Self {
-        match self {
-            Self::Station => Self::Nodes,
-            Self::Nodes => Self::Users,
-            Self::Users => Self::Sessions,
-            Self::Sessions => Self::Mails,
-            Self::Mails => Self::Station,
+impl State {
+    /// The page of the screen, counted from its left.
+    pub(crate) const fn page(&self) -> usize {
+        match self.place {
+            Place::Incidents => self.incidents_page as usize,
+            Place::Commands => self.commands_page as usize,
+            Place::Admin => self.admin_page as usize,
+            _ => 0,
+        }
+    }
+
+    /// Turns to a page of the screen; behind the last comes the first.
+    pub(super) fn turn_to(&mut self, page: usize) {
+        // A filter is for the list that it was typed on.
+        self.filter.reset();
+        match self.place {
+            Place::Incidents => {
+                self.incidents_page = IncidentsPage::ALL[page % IncidentsPage::ALL.len()];
+            }
+            Place::Commands => {
+                self.commands_page = CommandsPage::ALL[page % CommandsPage::ALL.len()];
+            }
+            Place::Admin => self.admin_page = AdminPage::ALL[page % AdminPage::ALL.len()],
+            _ => {}
         }
     }
 }

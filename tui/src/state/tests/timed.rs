@@ -3,7 +3,10 @@
 use signalbox_protocol::api::command::{Command, NewTimedCommand, SchedulePatch};
 
 use super::*;
-use crate::state::WAITING_MAX;
+use crate::{
+    event::{Mouse, Target},
+    state::WAITING_MAX,
+};
 
 fn clear(state: &mut State) {
     let ctrl_u = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
@@ -227,6 +230,13 @@ fn an_empty_list_says_that_the_filter_hides_its_rows() {
         text.contains("nothing fits the filter `nowhere`: `Esc` clears it"),
         "{text}"
     );
-    press(&mut state, "\u{1b}");
+    press(&mut state, "vvvv");
     assert!(screen(&state, 80, 12).contains("kitchen/led"));
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+    let hits = screens::draw(&state, Theme::new(true), &mut buffer);
+    let page = hits.at(30, 1);
+    assert_eq!(page, Some(Target::Page(2)));
+    let click = Mouse::Click(page.unwrap());
+    state.on(Event::Mouse(click), at(0));
+    assert!(screen(&state, 80, 12).contains("nothing waits"));
 }
