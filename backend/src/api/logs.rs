@@ -51,7 +51,11 @@ pub(crate) async fn list(
 pub(crate) async fn firmware(
     State(state): State<SharedState>,
 ) -> Result<Json<Firmwares>, ApiError> {
-    let firmware = state.logs.firmware().await.map_err(failed)?;
+    let firmware = state
+        .logs
+        .firmware()
+        .await
+        .map_err(|error| failed(&error))?;
     Ok(Json(Firmwares { firmware }))
 }
 
@@ -78,7 +82,11 @@ pub(crate) async fn add(
             message: "the body cannot be read".to_owned(),
         },
     })?;
-    let firmware = state.logs.add(image.to_vec()).await.map_err(refused)?;
+    let firmware = state
+        .logs
+        .add(image.to_vec())
+        .await
+        .map_err(|error| refused(&error))?;
     tracing::info!(firmware.build, by = caller.username, "firmware image added");
     Ok((StatusCode::CREATED, Json(firmware)))
 }
@@ -97,7 +105,7 @@ pub(crate) async fn remove(
     Extension(caller): Extension<Caller>,
     PathOf(build): PathOf<String>,
 ) -> Result<StatusCode, ApiError> {
-    if state.logs.remove(&build).map_err(failed)? {
+    if state.logs.remove(&build).map_err(|error| failed(&error))? {
         tracing::info!(build, by = caller.username, "firmware image removed");
         return Ok(StatusCode::NO_CONTENT);
     }
@@ -107,8 +115,8 @@ pub(crate) async fn remove(
     })
 }
 
-fn refused(error: AddError) -> ApiError {
-    match &error {
+fn refused(error: &AddError) -> ApiError {
+    match error {
         AddError::Table(table) => ApiError::Invalid {
             field: None,
             message: error.to_string(),
@@ -128,7 +136,7 @@ fn refused(error: AddError) -> ApiError {
     }
 }
 
-fn failed(error: std::io::Error) -> ApiError {
+fn failed(error: &std::io::Error) -> ApiError {
     ApiError::Internal {
         cause: format!("the folder of firmware images: {error}"),
     }

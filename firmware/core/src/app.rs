@@ -4,6 +4,8 @@
 //! Nothing that waits keeps anything else waiting: while a connection is made, read or written, the
 //! node goes on measuring and switching off what is due.
 
+mod logging;
+
 use core::{
     convert::Infallible,
     future::Future,
@@ -12,13 +14,10 @@ use core::{
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use heapless::{String, Vec};
+use heapless::String;
 use signalbox_protocol::{
     limits::{ACTUATORS_MAX, TOPIC_BYTES_MAX},
-    payload::{
-        Name,
-        log::{self, LOG_HEADER_BYTES},
-    },
+    payload::Name,
     topic,
 };
 
@@ -61,9 +60,6 @@ pub struct Buffers<'a> {
     /// For what comes in, at least [`RECEIVE_BYTES_MIN`]; longer messages are not read.
     pub receive: &'a mut [u8],
 }
-
-/// The beginning of a message.
-type Head = Vec<u8, { PUBLISH_HEAD_BYTES + TOPIC_BYTES_MAX }>;
 
 /// A node on a board.
 #[derive(Debug)]
@@ -403,42 +399,6 @@ where
             link.wrote(self.clock.now_ms());
         }
         Ok(())
-    }
-
-    /// Sends log lines, when nothing else waits. With QoS 0: a line that is lost with its connection
-    /// is not worth a place among what is under way.
-    async fn send_log<S: Write>(
-        &mut self,
-        stream: &mut S,
-        link: &mut Link<'_>,
-        buffer: &mut [u8],
-    ) -> Result<(), Lost> {
-        let Some((head, bytes, lines_bytes)) = self.log_message(buffer) else {
-            return Ok(());
-        };
-        self.write(stream, &head).await?;
-        self.write(stream, &buffer[..bytes]).await?;
-        link.wrote(self.clock.now_ms());
-        let lost = self.hardware.logged(lines_bytes);
-        if lost > 0 {
-            log!(warn, "{=u32} lines lost", lost);
-        }
-        Ok(())
-    }
-
-    /// A message with log lines: its head, its bytes in the buffer, and those of the lines.
-    #[inline(never)] // Else its frame would lie under that of the network: 80 KiB is little.
-    fn log_message(&mut self, buffer: &mut [u8]) -> Option<(Head, usize, usize)> {
-        let (header, room) = buffer.split_first_chunk_mut::<LOG_HEADER_BYTES>()?;
-        let lines = self.hardware.log_lines(room)?;
-        *header = log::header(&lines.build, logs::wrapped(self.clock.now_ms()));
-        let bytes = LOG_HEADER_BYTES + lines.bytes;
-        let topic = topic::log(&self.login.name);
-        let mut head = Head::new();
-        head.resize_default(head.capacity()).ok()?;
-        let head_bytes = packet::publish_head(&mut head, &topic, None, false, bytes)?;
-        head.truncate(head_bytes);
-        Some((head, bytes, lines.bytes))
     }
 
     async fn write<S: Write>(&mut self, stream: &mut S, bytes: &[u8]) -> Result<(), Lost> {

@@ -36,14 +36,19 @@ pub(crate) fn print(shell: &Shell) -> Result<()> {
     };
     let (code, flash) = (size(".code")?, size(".flash")?);
     let (data, constants, zeroed) = (size(".data").unwrap_or(0), size(".rodata")?, size(".bss")?);
+    let build_id = size(".note.gnu.build-id")?;
     println!("| part | where | bytes |");
     println!("|---|---|---|");
     println!("| vectors, start | instruction RAM ({CODE_KIB} KiB) | {code} |");
     println!("| code | flash | {flash} |");
     println!("| constants | data RAM ({DATA_KIB} KiB), flash | {constants} |");
+    println!("| build id | data RAM, flash | {build_id} |");
     println!("| data with a value | data RAM, flash | {data} |");
     println!("| data without | data RAM | {zeroed} |");
-    println!("| image | flash | {} |", code + flash + constants + data);
+    println!(
+        "| image | flash | {} |",
+        code + flash + constants + build_id + data
+    );
     let (stack, total) = (
         symbol(shell, &image, "_stack_bytes")?,
         symbol(shell, &image, "_data_bytes")?,
