@@ -18,7 +18,7 @@ use crate::{
 pub(super) const LINES_MAX: usize = 200;
 
 /// Commands that take words, and what they take.
-const VERBS: [(&str, &str); 17] = [
+const VERBS: [(&str, &str); 18] = [
     ("node", "NAME"),
     ("chart", "NODE [METRIC]"),
     ("range", "last 6h | yesterday | FROM .. TO"),
@@ -26,6 +26,7 @@ const VERBS: [(&str, &str); 17] = [
     ("on", "NODE/ACTUATOR [DURATION]"),
     ("off", "NODE/ACTUATOR"),
     ("toggle", "NODE/ACTUATOR"),
+    ("schedule", "NODE/ACTUATOR=on:10m 0 7 * * 1-5|18:00|2h"),
     (
         "silence",
         "[rule=P] [node=P] [metric=P] 2h|until 08:00 [WHY]",
@@ -166,6 +167,10 @@ impl State {
             }
             "config" => self.configure(rest),
             "on" | "off" | "toggle" => self.order(verb, rest),
+            "schedule" => {
+                let new = self.typed_schedule(rest)?;
+                Ok(self.ask(Action::AddTimed(Box::new(new))))
+            }
             "silence" => {
                 let new = words::new_silence(rest, self.now)?;
                 Ok(self.ask(Action::AddSilence(Box::new(new))))

@@ -141,7 +141,8 @@ impl ScheduleForm {
         }
     }
 
-    fn read(&self, now: DateTime<Utc>) -> Result<NewTimedCommand, Wrong> {
+    /// What stands in the form, or the first field that cannot be understood.
+    pub(super) fn read(&self, now: DateTime<Utc>) -> Result<NewTimedCommand, Wrong> {
         let name = |field: &'static str| {
             let text = self.form.text(field);
             check_name(text)

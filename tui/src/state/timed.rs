@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use signalbox_protocol::api::command::{
-    Action as Order, Command, CommandState, Origin, Schedule, SchedulePatch,
+    Action as Order, Command, CommandState, NewTimedCommand, Origin, Schedule, SchedulePatch,
 };
 
 use super::{CommandsPage, Modal, ScheduleForm, State};
@@ -83,6 +83,22 @@ impl State {
         let tz = self.tz.as_deref().unwrap_or("UTC");
         let form = ScheduleForm::new(&node, &actuator, tz, self.now);
         Modal::Schedule(Box::new(form))
+    }
+
+    /// Reads `NODE/ACTUATOR=on:10m 0 7 * * 1-5`, or a time in place of the five fields.
+    pub(super) fn typed_schedule(&self, text: &str) -> Result<NewTimedCommand, String> {
+        let how = "write what and when, like `kitchen/led=on:10m 0 7 * * 1-5`";
+        let (order, when) = text.split_once(char::is_whitespace).ok_or(how)?;
+        let order = words::order(order)?;
+        let node = order.node.ok_or(how)?;
+        let tz = self.tz.as_deref().unwrap_or("UTC");
+        let mut form = ScheduleForm::new(&node, &order.actuator, tz, self.now);
+        form.form.set("action", words::verb(order.action));
+        if let Some(s) = order.duration_s {
+            form.form.set("duration_s", &words::duration_text(s));
+        }
+        form.form.set("cron", when);
+        form.read(self.now).map_err(|(_, text)| text)
     }
 
     /// Changes the marked schedule.

@@ -240,3 +240,35 @@ fn an_empty_list_says_that_the_filter_hides_its_rows() {
     state.on(Event::Mouse(click), at(0));
     assert!(screen(&state, 80, 12).contains("nothing waits"));
 }
+
+#[test]
+fn a_schedule_is_typed_as_one_line() {
+    let mut state = connected();
+    press(&mut state, ":schedule kitchen/led=on:10m 0 7 * * 1-5");
+    let asked = press(&mut state, "\n");
+    let [Action::AddTimed(new)] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(new.cron.as_deref(), Some("0 7 * * 1-5"));
+    assert_eq!(
+        (new.duration_s, new.tz.as_deref()),
+        (Some(600), Some("Europe/Paris"))
+    );
+    press(&mut state, ":schedule kitchen/led=off 2h");
+    let asked = press(&mut state, "\n");
+    assert!(matches!(&asked[..], [Action::AddTimed(new)] if new.at == Some(at(7_200))));
+    for bad in [
+        "kitchen/led=on",
+        "led=on 2h",
+        "kitchen/led=blink 2h",
+        "kitchen/led=on soon",
+    ] {
+        press(&mut state, &format!(":schedule {bad}"));
+        assert_eq!(press(&mut state, "\n"), [], "{bad}");
+        assert!(
+            matches!(&state.modal, Some(Modal::Line(line)) if line.error.is_some()),
+            "{bad}"
+        );
+        press(&mut state, "\u{1b}");
+    }
+}
