@@ -10,14 +10,22 @@ use signalbox_protocol::api::{
     station::API_VERSION,
 };
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
+    WebSocketStream, client_async_with_config,
     tungstenite::{
-        Error, Message, client::IntoClientRequest as _, http::HeaderValue,
-        protocol::frame::coding::CloseCode,
+        Error, Message,
+        client::IntoClientRequest as _,
+        http::HeaderValue,
+        protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
 use super::{ClientError, Endpoint, endpoint::Duplex, refusal, user_agent};
+
+/// Bytes that are read at once; the usual 128 KiB are more than a second of a busy station.
+const READ_BYTES: usize = 16_384;
+/// Largest event: the samples of the largest message that a broker takes (256 KiB unless
+/// configured otherwise), in JSON.
+const EVENT_BYTES_MAX: usize = 16 << 20;
 
 /// An open stream of events.
 pub struct Events {
@@ -50,7 +58,13 @@ impl Events {
                 .map_err(|error| ClientError::Request(error.to_string()))?;
             request.headers_mut().insert("authorization", value);
         }
-        let (socket, _) = client_async(request, stream).await.map_err(broken)?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(EVENT_BYTES_MAX))
+            .max_frame_size(Some(EVENT_BYTES_MAX));
+        let opened = client_async_with_config(request, stream, Some(config)).await;
+        let (socket, _) = opened.map_err(broken)?;
         let hello = Hello {
             id: String::new(),
             version: String::new(),
