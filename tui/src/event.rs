@@ -6,7 +6,7 @@ use ratatui::crossterm::event::KeyEvent;
 use signalbox_protocol::api::{
     auth::{LoginReply, Whoami},
     command::{Action as Order, Command, NewTimedCommand, Schedule, SchedulePatch},
-    config::{NewNodeConfig, NodeConfig},
+    config::{NewNodeConfig, NodeConfig, NodeSettings},
     data::BucketsReply,
     event::{Event as Live, Hello},
     incident::{Acknowledge, Incident},
@@ -226,6 +226,8 @@ pub(crate) enum Action {
     SetRole {
         username: String,
         role: Role,
+        /// The one before, when it is known.
+        back: Option<Role>,
     },
     SetPassword {
         username: String,
@@ -249,6 +251,8 @@ pub(crate) enum Action {
     SetConfig {
         node: String,
         new: Box<NewNodeConfig>,
+        /// The settings before.
+        back: Box<NodeSettings>,
     },
     DryRun {
         rule: Box<NewRule>,
@@ -353,7 +357,7 @@ impl Action {
                 format!("Take `{node}`'s login away? It cannot connect any more.")
             }
             Self::AddUser { username, .. } => format!("Make the account `{username}`?"),
-            Self::SetRole { username, role } => {
+            Self::SetRole { username, role, .. } => {
                 format!("Make `{username}` {}? Its sessions end.", role.as_str())
             }
             Self::SetPassword { username, .. } => {

@@ -6,7 +6,7 @@ use signalbox_protocol::api::{
     user::{NewUser, User, UserPatch, Users},
 };
 
-use super::ask::done;
+use super::ask::{done, undoable};
 use crate::{
     client::{Client, ClientError, segment},
     event::{Action, Admin, Answer},
@@ -33,12 +33,27 @@ pub(super) async fn user(client: &Client, action: Action) -> Result<Answer, Clie
             };
             let _: User = client.post("/api/v1/users", &new).await?;
         }
-        Action::SetRole { username, role } => {
+        Action::SetRole {
+            username,
+            role,
+            back,
+        } => {
             let patch = UserPatch {
                 role: Some(role),
                 ..UserPatch::default()
             };
             let _: User = client.patch(&path(&username), &patch).await?;
+            if let Some(before) = back.filter(|before| *before != role) {
+                return undoable(
+                    format!("`{username}` is {} now", role.as_str()),
+                    format!("the role of `{username}`"),
+                    Action::SetRole {
+                        username,
+                        role: before,
+                        back: Some(role),
+                    },
+                );
+            }
         }
         Action::SetPassword { username, password } => {
             let patch = UserPatch {

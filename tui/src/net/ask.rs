@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc};
 use signalbox_protocol::api::{
     auth::{LoginReply, LoginRequest},
     command::{Action as Order, CommandAccepted, NewCommand, NewTimedCommand},
-    config::NodeConfig,
+    config::{NewNodeConfig, NodeConfig, NodeSettings},
     incident::Incident,
     node::{NewNode, NodeCredentials},
     rule::{Rule, RulePatch},
@@ -79,12 +79,7 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         | Action::PatchSchedule { .. }
         | Action::DeleteSchedule(_)
         | Action::RestoreSchedule(_) => timed::timed(client, action).await,
-        Action::SetConfig { node, new } => {
-            let path = format!("/api/v1/nodes/{}/config", segment(&node));
-            let config: NodeConfig = client.put(&path, &new).await?;
-            let version = config.desired.map_or(0, |desired| desired.version);
-            done(format!("{node}: configuration {version} is on its way"))
-        }
+        Action::SetConfig { node, new, back } => configure(client, node, *new, *back).await,
         Action::AddRule(_)
         | Action::RestoreRule(_)
         | Action::PatchRule { .. }
@@ -114,6 +109,31 @@ async fn ask(client: &Client, action: Action) -> Result<Answer, ClientError> {
         Action::LoadSparks(nodes) => past::sparks(client, nodes).await,
         Action::LoadAdmin => admin::admin(client).await,
     }
+}
+
+/// Taken back, the settings before are a new version; not when somebody else has made one since.
+async fn configure(
+    client: &Client,
+    node: String,
+    new: NewNodeConfig,
+    back: NodeSettings,
+) -> Result<Answer, ClientError> {
+    let path = format!("/api/v1/nodes/{}/config", segment(&node));
+    let config: NodeConfig = client.put(&path, &new).await?;
+    let version = config.desired.map_or(0, |desired| desired.version);
+    let before = NewNodeConfig {
+        replaces: version,
+        settings: back,
+    };
+    undoable(
+        format!("{node}: configuration {version} is on its way"),
+        format!("configuration {version} of `{node}`"),
+        Action::SetConfig {
+            node,
+            new: Box::new(before),
+            back: Box::new(new.settings),
+        },
+    )
 }
 
 /// Never over a file that is there.

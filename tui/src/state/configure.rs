@@ -31,9 +31,11 @@ impl State {
             replaces: desired.map_or(0, |desired| desired.version),
             settings,
         };
+        let back = desired.map(|desired| desired.settings.clone());
         Ok(vec![Action::SetConfig {
             node,
             new: Box::new(new),
+            back: Box::new(back.unwrap_or_default()),
         }])
     }
 

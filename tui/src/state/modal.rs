@@ -293,12 +293,19 @@ impl State {
                 Action::SetPassword { username, password }
             }
             PromptKind::Role { username } => Action::SetRole {
-                username,
                 role: role_of(text)?,
+                back: self.role_of_user(&username),
+                username,
             },
         };
         self.modal = None;
         Ok(self.ask(action))
+    }
+
+    fn role_of_user(&self, username: &str) -> Option<Role> {
+        let users = self.admin.as_ref()?.users.as_ref()?;
+        let user = users.iter().find(|user| user.username == username)?;
+        Some(user.role)
     }
 }
 

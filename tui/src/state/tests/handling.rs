@@ -2,6 +2,8 @@
 
 use signalbox_protocol::api::rule::RulePatch;
 
+use signalbox_protocol::api::config::{DesiredConfig, NodeConfig, NodeSettings};
+
 use super::*;
 use crate::{
     event::{Mouse, Target, Undo},
@@ -373,4 +375,32 @@ fn another_version_is_named_once() {
     state.hello.as_mut().unwrap().version = "9.9.9".to_owned();
     state.on_version("9.9.9");
     assert!(state.notice.is_none(), "connecting again tells nothing new");
+}
+
+#[test]
+fn a_configuration_is_edited_whole_and_remembers_the_one_before() {
+    let mut state = connected();
+    let mut known = NodeConfig::unset("kitchen");
+    let settings = NodeSettings {
+        interval_ms: Some(30_000),
+        ..NodeSettings::default()
+    };
+    known.desired = Some(DesiredConfig {
+        version: 3,
+        settings: settings.clone(),
+        set_by: "anna".to_owned(),
+        set_at: at(-100),
+    });
+    state.configs.insert("kitchen".to_owned(), known);
+    // On the node's page the present settings are there to be changed.
+    press(&mut state, "\ne");
+    assert!(screen(&state, 80, 24).contains("config interval=30s"));
+    press(&mut state, "\u{1b}");
+    let asked = press(&mut state, ":config interval=1m\n");
+    let [Action::SetConfig { node, new, back }] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((node.as_str(), new.replaces), ("kitchen", 3));
+    assert_eq!(new.settings.interval_ms, Some(60_000));
+    assert_eq!(**back, settings);
 }
