@@ -22,11 +22,7 @@ const FIELDS: [Named; 7] = [
     ("actuator", "Actuator", "its name"),
     ("action", "Does", "on, off or toggle"),
     ("duration_s", "For", "with on: 10m, 1h30m; empty: stays on"),
-    (
-        "cron",
-        "When",
-        "minute hour day month weekday; or once: 18:00, 2h",
-    ),
+    ("cron", "When", "minute hour day month weekday, or 18:00"),
     ("tz", "Zone", "of When, like Europe/Paris"),
     ("reason", "Why", "for the history; may be empty"),
 ];
@@ -145,6 +141,9 @@ impl ScheduleForm {
     pub(super) fn read(&self, now: DateTime<Utc>) -> Result<NewTimedCommand, Wrong> {
         let name = |field: &'static str| {
             let text = self.form.text(field);
+            if text.is_empty() {
+                return Err((field, format!("which {field}?")));
+            }
             check_name(text)
                 .map(|()| text.to_owned())
                 .map_err(|error| (field, format!("`{text}`: {error}")))

@@ -70,16 +70,24 @@ impl State {
         marked.map(|schedule| (*schedule).clone())
     }
 
-    /// The form of a new schedule, for the actuator that is marked.
+    /// The form of a new schedule, for the actuator that is marked, else for one that there is.
     pub(super) fn new_schedule(&mut self) -> Modal {
-        let target = match self.commands_page {
+        let marked = match self.commands_page {
             CommandsPage::Actuators => self.selected_node().and_then(|node| {
                 let actuator = self.selected_actuator()?;
                 Some((node.name.clone(), actuator.to_owned()))
             }),
             CommandsPage::Schedules | CommandsPage::Waiting | CommandsPage::History => None,
         };
-        let (node, actuator) = target.unwrap_or_default();
+        let last = self.node.as_ref().and_then(|name| self.nodes.get(name));
+        let known = || {
+            let mut nodes = last.into_iter().chain(self.nodes.values());
+            nodes.find_map(|node| {
+                let actuator = node.actuators.keys().next()?;
+                Some((node.name.clone(), actuator.clone()))
+            })
+        };
+        let (node, actuator) = marked.or_else(known).unwrap_or_default();
         let tz = self.tz.as_deref().unwrap_or("UTC");
         let form = ScheduleForm::new(&node, &actuator, tz, self.now);
         Modal::Schedule(Box::new(form))
