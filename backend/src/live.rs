@@ -103,6 +103,7 @@ mod tests {
                 reason: None,
                 payload_bytes: 0,
                 head: String::new(),
+                says: None,
                 count: 1,
                 first_at: at,
             },

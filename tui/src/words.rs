@@ -302,8 +302,12 @@ pub(crate) fn decoded(message: &Message) -> Vec<String> {
     lines
 }
 
-/// A message's content on one line: the values of telemetry, else its first bytes.
+/// A message's content on one line: the values of telemetry, what the station says of it, else its
+/// first bytes.
 pub(crate) fn gist(message: &Message) -> String {
+    if let Some(says) = &message.says {
+        return safe(says);
+    }
     let parsed: Option<serde_json::Value> = serde_json::from_str(&message.head).ok();
     let values = parsed.as_ref().and_then(|json| {
         let samples = json.get("samples")?.as_array()?;

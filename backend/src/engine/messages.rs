@@ -9,6 +9,7 @@ use signalbox_protocol::api::message::{Message, Outcome};
 use super::{
     draft::Draft,
     incidents::FRESH_MAX,
+    says::says,
     state::{Newest, SERIES_PER_NODE_MAX, State},
 };
 use crate::{
@@ -37,6 +38,8 @@ impl State {
                 }
             }
         };
+        let understood = message.body.as_ref().ok();
+        let says = understood.and_then(|body| says(&message.head, body));
         let shown = Message {
             id: 0,
             received_at: message.received_at,
@@ -51,6 +54,7 @@ impl State {
             reason,
             payload_bytes: message.payload_bytes as u64,
             head: head(&message.head),
+            says,
             count: 1,
             first_at: message.received_at,
         };

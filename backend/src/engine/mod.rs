@@ -20,6 +20,7 @@ mod reactions;
 mod requests;
 mod rule_changes;
 mod run;
+mod says;
 mod schedules;
 mod seen;
 mod silences;

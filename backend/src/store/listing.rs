@@ -227,6 +227,7 @@ impl From<BadRow> for Message {
             reason: Some(row.reason),
             payload_bytes: row.payload_bytes.unsigned_abs(),
             head: row.head,
+            says: None,
             count: row.count.unsigned_abs(),
             first_at: time(row.first_us),
         }

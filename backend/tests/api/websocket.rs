@@ -95,6 +95,7 @@ fn event(id: u64, head_bytes: usize) -> Event {
             reason: None,
             payload_bytes: 0,
             head: "x".repeat(head_bytes),
+            says: None,
             count: 1,
             first_at: at,
         },

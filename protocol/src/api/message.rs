@@ -41,6 +41,9 @@ pub struct Message {
     pub payload_bytes: u64,
     /// First bytes as text, with what is not printable escaped.
     pub head: String,
+    /// What it says, in words, when it is understood and not text (Protocol Buffers, log lines).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
     /// How often the same reason came on the same topic since `first_at` (bad ones are grouped).
     pub count: u64,
     /// First time of the group.

@@ -185,6 +185,7 @@ mod tests {
             reason: None,
             payload_bytes: 2,
             head: "{}".to_owned(),
+            says: None,
             count: 1,
             first_at: at,
         };

@@ -222,6 +222,7 @@ pub(in crate::store) fn bad_message(topic: &str, reason: &str, at_seconds: i64) 
         reason: Some(reason.to_owned()),
         payload_bytes: 17,
         head: format!("head at {at_seconds}"),
+        says: None,
         count: 1,
         first_at: at_s(at_seconds),
     }

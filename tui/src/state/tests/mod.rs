@@ -242,6 +242,7 @@ fn message(outcome: Outcome) -> Message {
         reason: bad.then(|| "not JSON".to_owned()),
         payload_bytes: 7,
         head: "rubbish\u{1b}[2J".to_owned(),
+        says: None,
         count: 1,
         first_at: at(-5),
     }
