@@ -103,7 +103,8 @@ fn works(shell: &Shell, command: &str) -> bool {
 /// The Python environment with the pinned packages; made anew when they change.
 pub(crate) fn python_environment(shell: &Shell) -> Result<PathBuf> {
     let venv = target_dir(shell)?.join(VENV);
-    let wanted = shell.read_file(REQUIREMENTS)?;
+    // The programs in it hold its path: in a folder that was moved they do not run.
+    let wanted = format!("{}\n{}", venv.display(), shell.read_file(REQUIREMENTS)?);
     let stamp = venv.join(STAMP);
     if fs::read_to_string(&stamp).is_ok_and(|made_with| made_with == wanted) {
         return Ok(venv);
